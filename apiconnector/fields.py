@@ -1,0 +1,309 @@
+"""Model fields: encrypted text, encrypted JSON, and JSON that comes back byte for byte."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+from django.forms.fields import InvalidJSONInput
+
+from apiconnector.crypto import PREFIX, Secret, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    TextField = models.TextField[Any, Any]
+else:
+    TextField = models.TextField
+
+#: What a form hands over to remove a stored secret; blank keeps it.
+REMOVE = object()
+
+
+class BindsSecrets(Protocol):
+    """A model with encrypted columns: it says where its secrets may be sent."""
+
+    def secret_hosts(self) -> frozenset[str]:
+        """The hosts, as ``host:port``, that may receive what is stored now."""
+
+
+class _EncryptedAttribute(DeferredAttribute):
+    """Makes whatever is assigned a ``Secret``, so that reading always gives one."""
+
+    field: EncryptedField
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        instance.__dict__[self.field.attname] = self.field.as_secret(value)
+
+
+class EncryptedField(TextField):
+    """The common part of both encrypted columns.
+
+    Encrypted when saved, decrypted when revealed and never on load. ``QuerySet.update()`` with a plain value raises:
+    it has no row to ask for the hosts. Nothing but "is it empty" can be looked up.
+    """
+
+    descriptor_class = _EncryptedAttribute
+    if TYPE_CHECKING:  # for the plugin of django-stubs: what may be assigned, and what reading gives
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+    #: Makes the value of an empty column.
+    empty: ClassVar[type]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("blank", True)
+        kwargs.setdefault("default", "")
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        """Leave out what ``__init__`` fills in."""
+        name, path, args, kwargs = super().deconstruct()
+        for key in ("blank", "default"):
+            kwargs.pop(key, None)
+        return name, path, args, kwargs
+
+    @property
+    def column_label(self) -> str:
+        """The name written into the envelope. It does not change when a table is renamed."""
+        return f"{self.model._meta.label}.{self.name}"
+
+    def plain(self, value: Any) -> Any:
+        """Check a typed value; ``ValidationError`` when it is of the wrong kind."""
+        raise NotImplementedError
+
+    def as_secret(self, value: Any) -> Any:
+        """What an attribute holds after ``value`` was assigned."""
+        if isinstance(value, Secret):
+            return value
+        if hasattr(value, "resolve_expression"):  # F(), Value(): Django resolves them, get_db_prep_save refuses
+            return value
+        return Secret(self.empty() if value is None or value == "" else self.plain(value))
+
+    def from_db_value(self, value: str | None, *_: Any) -> Secret[Any]:
+        """Wrap the stored text."""
+        if not value:
+            return Secret(self.empty())
+        return Secret.from_stored(value, column=self.column_label)
+
+    def to_python(self, value: Any) -> Any:
+        """Accept a typed value, a ``Secret``, and the stored text of a fixture."""
+        if isinstance(value, str) and value.startswith(PREFIX):
+            return Secret.from_stored(value, column=self.column_label)
+        return self.as_secret(value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Give a fixture the ciphertext; plain text has no place in one."""
+        secret: Secret[Any] = self.value_from_object(obj)
+        if secret and not secret.stored:
+            raise ValueError(f"{self.column_label} holds a value that was not saved; save it before it is serialized.")
+        return secret.stored
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 - Django's signature
+        """Seal a value that was assigned since the last save, for the hosts of its row."""
+        del add
+        value = getattr(model_instance, self.attname)
+        if not isinstance(value, Secret) or not value:
+            return value
+        if value.column == self.column_label:
+            return value
+        # One copied from another column stays bound to the hosts it was bound to.
+        hosts = value.envelope().hosts if value.stored else cast("BindsSecrets", model_instance).secret_hosts()
+        sealed = self.seal(value.reveal(), hosts)
+        setattr(model_instance, self.attname, sealed)
+        return sealed
+
+    def seal(self, value: Any, hosts: Iterable[str]) -> Secret[Any]:
+        """Encrypt a value for this column, for a query that has no row at hand."""
+        if not value:
+            return Secret(self.empty())
+        return Secret.from_stored(seal(value, column=self.column_label, hosts=hosts), column=self.column_label)
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Refuse to look up or store plain text."""
+        if isinstance(value, Secret):
+            if value and not value.stored:
+                self._refuse()
+            return value.stored
+        if value is None or value == "":
+            return ""
+        if hasattr(value, "resolve_expression"):
+            return value
+        return self._refuse()
+
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Give the database the ciphertext."""
+        del connection
+        return value if prepared else self.get_prep_value(value)
+
+    def _refuse(self) -> Any:
+        raise TypeError(
+            f"{self.column_label} is encrypted: it can't be looked up or updated in a query. "
+            "Assign it to an object and save() that."
+        )
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """Only emptiness can be asked for."""
+        return super().get_lookup(lookup_name) if lookup_name in {"exact", "in"} else None
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        """Blank keeps what is stored."""
+        if data is REMOVE:
+            setattr(instance, self.attname, "")
+        elif data not in (None, "", {}):
+            setattr(instance, self.attname, data)
+
+
+class EncryptedTextField(EncryptedField):
+    """A ``str``, kept encrypted. Reading gives a ``Secret[str]``."""
+
+    empty = str
+
+    def plain(self, value: Any) -> str:
+        """Accept text that can be sent in a request."""
+        if not isinstance(value, str):
+            raise ValidationError("Enter text.", code="invalid")
+        return value
+
+
+class EncryptedJSONField(EncryptedField):
+    """A JSON object, kept encrypted. Reading gives a ``Secret[dict]``."""
+
+    empty = dict
+
+    def plain(self, value: Any) -> dict[str, Any]:
+        """Accept an object; JSON text of one is parsed."""
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+        if not isinstance(value, dict):
+            raise ValidationError('Enter a JSON object, such as {"name": "value"}.', code="invalid")
+        return value
+
+
+class JSONFormField(forms.JSONField):
+    """A form's JSON that shows again whatever was typed, also what can't be kept."""
+
+    def to_python(self, value: Any) -> Any:
+        """Parse; nesting too deep for the parser is an error of the field like any other."""
+        try:
+            return super().to_python(value)
+        except RecursionError:
+            raise ValidationError("This is nested too deep.", code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Show the text as it was typed."""
+        if self.disabled:
+            return initial
+        return InvalidJSONInput(data) if isinstance(data, str) else data
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show a stored value on several lines."""
+        if isinstance(value, InvalidJSONInput):
+            return value
+        return json.dumps(value, indent=2, ensure_ascii=not _encodable(value))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare values; what can't be parsed has changed."""
+        try:
+            return bool(super().has_changed(initial, data))
+        except (RecursionError, ValidationError):
+            return True
+
+
+def _encodable(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class JSONTextField(TextField):
+    """JSON kept as text.
+
+    PostgreSQL's jsonb loses the order of keys and rewrites numbers; what is sent to an API, or came from one, has to
+    come back as it was.
+    """
+
+    if TYPE_CHECKING:
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+
+    def __init__(self, *args: Any, json_type: type | tuple[type, ...] | None = None, **kwargs: Any) -> None:
+        self.json_type = json_type
+        super().__init__(*args, **kwargs)
+
+    def from_db_value(self, value: str | None, *_: Any) -> Any:
+        """Parse what is stored."""
+        return None if value is None else json.loads(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Write JSON text; what JSON has no word for (NaN, a set) raises ``ValueError`` or ``TypeError``."""
+        if value is None or hasattr(value, "resolve_expression"):
+            return value
+        return dumps(value)
+
+    def value_to_string(self, obj: models.Model) -> Any:
+        """Give serializers the value itself."""
+        return self.value_from_object(obj)
+
+    def to_python(self, value: Any) -> Any:
+        """Leave the value alone: text is a JSON string here."""
+        return value
+
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        """Check the kind of JSON this column is for."""
+        del model_instance
+        if not self.blank and value in (None, ""):
+            raise ValidationError(self.error_messages["blank"], code="blank")
+        if self.json_type and value is not None and not isinstance(value, self.json_type):
+            raise ValidationError(_expected(self.json_type), code="invalid")
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError):
+            raise ValidationError(
+                "This can't be kept as JSON: it holds NaN, infinity, half a surrogate pair, or is nested too deep.",
+                code="invalid",
+            ) from None
+
+    def formfield(self, *args: Any, **kwargs: Any) -> Any:
+        """Edit it as JSON."""
+        kwargs.setdefault("form_class", JSONFormField)
+        # Django adds it for callable defaults, for fields whose value the page itself changes.
+        kwargs.setdefault("show_hidden_initial", False)
+        kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 3, "cols": 60, "spellcheck": "false"}))
+        return models.Field.formfield(self, *args, **kwargs)
+
+
+_KINDS: dict[type, str] = {
+    dict: 'an object, such as {"name": "value"}',
+    list: 'a list, such as ["value"]',
+    str: "a text",
+}
+
+
+def _expected(kinds: type | tuple[type, ...]) -> str:
+    names = [_KINDS[kind] for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
+    return f"Enter {' or '.join(names)}."
+
+
+def dumps(value: Any) -> str:
+    """The JSON text that is stored: order kept, readable where it can be, no NaN.
+
+    What an API answered may hold half a surrogate pair, which no database takes as text: then the whole is written
+    in ASCII. Raises ``ValueError`` for NaN and infinity, ``TypeError`` for what is no JSON.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text
