@@ -1,0 +1,22 @@
+"""Placeholders for what is sent, expressions for what came back.
+
+``{{ name|filter }}`` fills URLs, headers, parameters and bodies; JMESPath picks and decides. Both know
+nothing of models: they are handed plain JSON data, and give plain JSON data of their own.
+"""
+
+from apiconnector.templating.expressions import Expression, compile_expression, search, truth
+from apiconnector.templating.fill import check, fill, fill_path, names_in
+from apiconnector.templating.placeholders import Template, compile_template
+
+__all__ = [
+    "Expression",
+    "Template",
+    "check",
+    "compile_expression",
+    "compile_template",
+    "fill",
+    "fill_path",
+    "names_in",
+    "search",
+    "truth",
+]

@@ -1,0 +1,159 @@
+"""Fill the placeholders of nested JSON and of paths.
+
+JSON is filled leaf by leaf and never as text, so a value can't break out of its place. Errors name that
+place, such as ``customer.address[0].city``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from apiconnector.exceptions import TemplateError
+from apiconnector.templating.placeholders import Placeholder, Template, compile_template
+from apiconnector.templating.plain import MAX_DEPTH, TOO_DEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Place = tuple[str | int, ...]
+
+
+def fill(value: Any, context: Mapping[str, Any]) -> Any:
+    """Fill every text of a JSON value, and every key that holds ``{{``; the rest stays as it is.
+
+    Raises ``TemplateError`` with the place of the text that can't be filled, for two keys that come out the
+    same, and for what is no JSON or nested more than ``MAX_DEPTH`` levels deep.
+    """
+    return _fill(value, context, ())
+
+
+def check(value: Any) -> None:
+    """Compile every template of a JSON value.
+
+    Raises ``TemplateError`` with the place of one that can't be read, and for what is no JSON or too deep.
+    """
+    for _ in _templates(value, ()):
+        pass
+
+
+def names_in(value: Any) -> frozenset[str]:
+    """Collect the dotted names that the templates of a JSON value look up. Raises what ``check`` raises."""
+    return frozenset().union(*(template.names for template in _templates(value, ())))
+
+
+def fill_path(path: str, context: Mapping[str, Any]) -> str:
+    """Fill a path; each value stays inside its segment, all but unreserved characters percent-encoded.
+
+    Unreserved are letters, digits and ``-._~`` (RFC 3986 section 2.3). A value after the template's own ``?``
+    is encoded the same way and may be empty. Raises ``TemplateError`` for what ``render_text`` can't fill, a
+    value that leaves a segment empty, and a segment that is ``.`` or ``..`` (RFC 3986 section 3.3): the
+    request would go elsewhere.
+    """
+    filled = ""
+    empty: list[tuple[int, Placeholder]] = []
+    for part, text in compile_template(path).pieces(context):
+        if isinstance(part, Placeholder):
+            if not text:
+                empty.append((len(filled), part))
+            filled += _encoded(part, text)
+        else:
+            filled += text
+    # Values are encoded, so the first of these is the template's own.
+    segments = re.split(r"[?#]", filled, maxsplit=1)[0]
+    between = f"/{segments}/"  # the characters before and after a position are those at it and one further
+    for position, placeholder in empty:
+        if between[position : position + 2] == "//":
+            raise TemplateError(f"{placeholder} is empty, which leaves an empty segment in the path.")
+    # "%2e" is a dot to those who normalize the path later (RFC 3986 section 6.2.2.2).
+    if any(unquote(segment) in {".", ".."} for segment in segments.split("/")):
+        raise TemplateError("A segment of the path would be '.' or '..', which leads elsewhere.")
+    return filled
+
+
+def _encoded(placeholder: Placeholder, text: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        pass
+    # Raised outside the except clause: the error of the codec holds the value.
+    raise TemplateError(f"{placeholder} has characters that UTF-8 can't write.")
+
+
+def _fill(value: Any, context: Mapping[str, Any], place: Place) -> Any:
+    match value:
+        case str():
+            try:
+                return compile_template(value).render(context)
+            except TemplateError as error:
+                raise _at(place, error) from None
+        case list():
+            _check_depth(place)
+            return [_fill(item, context, (*place, index)) for index, item in enumerate(value)]
+        case dict():
+            return _fill_object(value, context, place)
+        case None | bool() | int() | float():
+            return value
+    raise _not_json(value, place)
+
+
+def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    _check_depth(place)
+    filled: dict[str, Any] = {}
+    for key, item in value.items():
+        inner = _inner(place, key)
+        name = key
+        if "{{" in key:
+            try:
+                name = compile_template(key).render_text(context)
+            except TemplateError as error:
+                raise _at(inner, error) from None
+        if name in filled:
+            raise _at(inner, "another key comes out the same.")
+        filled[name] = _fill(item, context, inner)
+    return filled
+
+
+def _templates(value: Any, place: Place) -> Iterator[Template]:
+    match value:
+        case str():
+            try:
+                yield compile_template(value)
+            except TemplateError as error:
+                raise _at(place, error) from None
+        case list():
+            _check_depth(place)
+            for index, item in enumerate(value):
+                yield from _templates(item, (*place, index))
+        case dict():
+            _check_depth(place)
+            for key, item in value.items():
+                inner = _inner(place, key)
+                if "{{" in key:
+                    yield from _templates(key, inner)
+                yield from _templates(item, inner)
+        case None | bool() | int() | float():
+            pass
+        case _:
+            raise _not_json(value, place)
+
+
+def _check_depth(place: Place) -> None:
+    if len(place) >= MAX_DEPTH:
+        raise TemplateError(f"The {TOO_DEEP}.")
+
+
+def _inner(place: Place, key: Any) -> Place:
+    if not isinstance(key, str):
+        raise _at(place, "a key is no text, which JSON doesn't have.")
+    return (*place, key)
+
+
+def _not_json(value: Any, place: Place) -> TemplateError:
+    return _at(place, f"a value is of the type {type(value).__name__}, which JSON doesn't have.")
+
+
+def _at(place: Place, reason: TemplateError | str) -> TemplateError:
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return TemplateError(f"{steps.removeprefix('.')}: {reason}" if place else str(reason))
