@@ -1,0 +1,89 @@
+"""How a client authenticates at the token endpoint (RFC 6749 section 2.3): one class for each way."""
+
+from __future__ import annotations
+
+import base64
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class ClientAuthentication(ABC):
+    """A client's identity and the proof of it. It knows nothing of the grant it goes with."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+    @abstractmethod
+    def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:
+        """Add the credentials to the form parameters or to the headers; never to both (RFC 6749 section 2.3)."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that must not appear in anything that is shown."""
+        return (self.client_secret,)
+
+    @property
+    def hint(self) -> str:
+        """What to try when the provider doesn't accept these credentials; empty where there is nothing to say."""
+        return ""
+
+
+class ClientSecretPost(ClientAuthentication):
+    """``client_secret_post``: ID and secret in the form (RFC 6749 section 2.3.1)."""
+
+    def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:  # noqa: ARG002 - the interface
+        """Add ``client_id`` and ``client_secret`` to the form."""
+        params["client_id"] = self.client_id
+        if self.client_secret:
+            params["client_secret"] = self.client_secret
+
+
+class ClientSecretBasic(ClientAuthentication):
+    """``client_secret_basic``: ID and secret in the ``Authorization`` header (RFC 6749 section 2.3.1, RFC 7617)."""
+
+    def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:  # noqa: ARG002 - the interface
+        """Set ``Authorization``."""
+        headers["Authorization"] = f"Basic {self._credentials}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret, and what the header holds."""
+        return (self.client_secret, self._credentials)
+
+    @property
+    def hint(self) -> str:
+        """Servers disagree on the encoding before base64; letters and digits are the same in all of them."""
+        secret = self.client_secret
+        if secret.isascii() and secret.isalnum() and _encoded(self.client_id) == self.client_id:
+            return ""
+        return (
+            "The credentials hold characters other than letters and digits, which servers read differently in this "
+            "header: try the client authentication client_secret_post."
+        )
+
+    @property
+    def _credentials(self) -> str:
+        joined = f"{_encoded(self.client_id)}:{_encoded(self.client_secret)}"
+        return base64.b64encode(joined.encode("ascii")).decode("ascii")
+
+
+class PublicClient(ClientAuthentication):
+    """``none``: a client without a secret says who it is in the form (RFC 6749 section 3.2.1)."""
+
+    def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:  # noqa: ARG002 - the interface
+        """Add ``client_id`` to the form; a secret is never sent."""
+        params["client_id"] = self.client_id
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="")
+
+
+#: The ways by their names in the registry of RFC 7591 section 4.2.
+CLIENT_AUTHENTICATIONS: dict[str, type[ClientAuthentication]] = {
+    "client_secret_post": ClientSecretPost,
+    "client_secret_basic": ClientSecretBasic,
+    "none": PublicClient,
+}

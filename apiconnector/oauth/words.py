@@ -1,0 +1,51 @@
+"""Words that came from outside, made fit to be kept and shown: no control characters, no secrets, no great length."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The most characters kept of a description, and of an error's short name.
+MAX_DESCRIPTION = 1000
+MAX_NAME = 200
+REDACTED = "[redacted]"
+
+_SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
+# They turn the direction of the text around them, so that a page shows other words than were sent (Unicode TR 9).
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain_words(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters from the beginning of ``text``, on one line.
+
+    Line ends and tabs become spaces; other control characters, changes of the writing direction and lone surrogates
+    are left out, so that the result can be encoded, stored and shown.
+    """
+    # An answer may be a megabyte: no more of it is looked at than could be kept, with room for what is left out.
+    beginning = text.strip()[: 10 * limit]
+    kept = "".join(" " if char in _SPACES else char for char in beginning if char in _SPACES or _is_shown(char))
+    return kept.strip()[:limit].rstrip()
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Replace each secret in ``text``, whatever its case, also where it is percent-encoded or escaped for HTML."""
+    forms = {
+        form
+        for secret in secrets
+        if secret
+        for form in (secret, quote(secret, safe=""), quote_plus(secret, safe=""), html.escape(secret))
+    }
+    if not forms:
+        return text
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), REDACTED, text, flags=re.IGNORECASE)
+
+
+def _is_shown(char: str) -> bool:
+    return char not in _DIRECTIONS and unicodedata.category(char) not in {"Cc", "Cs"}
