@@ -1,0 +1,235 @@
+"""The session that ``connect(slug)`` returns."""
+
+from __future__ import annotations
+
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.cookies import RequestsCookieJar, merge_cookies
+from requests.exceptions import TooManyRedirects
+from requests.hooks import default_hooks, dispatch_hook
+from requests.sessions import merge_hooks, merge_setting
+from requests.structures import CaseInsensitiveDict
+
+from apiconnector.client.defaults import with_default_body, with_default_params
+from apiconnector.client.errors import presentable
+from apiconnector.client.headers import check_headers
+from apiconnector.client.plain import Anonymous, PlainSession
+from apiconnector.client.pool import watching
+from apiconnector.client.redirects import next_hop
+from apiconnector.client.request import ApiRequest, drain, rewind
+from apiconnector.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from requests import PreparedRequest, Request, Response
+
+    from apiconnector.client.pool import Wire
+    from apiconnector.client.urls import Destinations
+
+# Typed here, because the stubs of requests give them no types.
+_merged: Callable[..., Any] = merge_setting
+_merged_hooks: Callable[..., Any] = merge_hooks
+_merged_cookies: Callable[..., Any] = merge_cookies
+_run_hooks: Callable[..., Any] = dispatch_hook
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _clean_errors(method: F) -> F:
+    """Let errors leave redacted, from a frame whose locals are what the caller gave."""
+
+    @wraps(method)
+    def guarded(self: ApiSession, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - raised below, where it gets no context
+            failure = presentable(error, self.redact)
+        raise failure
+
+    return cast("F", guarded)
+
+
+class ApiSession(PlainSession):
+    """A ``requests.Session`` for one connection: knows the base URL, authenticates, sends nowhere else.
+
+    For one thread at a time. Closing it keeps the process's connections. Everything works as in requests,
+    except:
+
+    - A path goes below the base URL; another origin raises ``DestinationRefused``, before a token is fetched
+      or anything sent.
+    - There is always a time-out, and never a cookie of an earlier answer nor a password out of ``.netrc``.
+    - GET and HEAD follow redirects, other methods only 307 and 308, and none leads elsewhere;
+      ``response.next`` is None.
+    - A 401 gets one new credential and one more try. Response hooks see the final answer only.
+    - ``response.url`` and the texts of errors are redacted; ``response.request`` is what was sent.
+
+    ``timeout`` is in seconds. ``renew`` authenticates a request anew, in place, after a 401; it returns False
+    where there is nothing newer. ``default_body`` is merged under JSON objects and forms. ``redact`` takes
+    credentials out of a text. ``wire`` is told what reached the network.
+
+    Beside the errors of requests, a request may raise those of ``auth`` and ``renew``.
+    """
+
+    def __init__(
+        self,
+        *,
+        destinations: Destinations,
+        auth: AuthBase,
+        timeout: float,
+        renew: Callable[[PreparedRequest], bool] | None = None,
+        default_headers: Mapping[str, Any] | None = None,
+        default_params: Mapping[str, Any] | None = None,
+        default_body: Mapping[str, Any] | None = None,
+        redact: Callable[[str], str] = str,
+        wire: Wire | None = None,
+    ) -> None:
+        super().__init__()
+        self.destinations = destinations
+        self.timeout = timeout
+        self.redact = redact
+        self.wire = wire
+        self.auth = self._own_auth = auth
+        self._renew = renew
+        self._default_params = dict(default_params or {})
+        self._default_body = dict(default_body or {})
+        for name, value in (default_headers or {}).items():
+            # They come from JSON, where a version is often a number.
+            self.headers[name] = str(value)
+
+    def __repr__(self) -> str:
+        try:
+            return f"<ApiSession {self.destinations.origin}>"
+        except ConfigurationError:
+            return "<ApiSession of an unusable base URL>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled: the copy would carry the credentials out of the process."""
+        del protocol
+        raise TypeError(
+            "An ApiSession holds credentials and can't be pickled or copied: call connect() where it is used."
+        )
+
+    @_clean_errors
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> Response:
+        """Send a request, as ``requests.Session.request`` does."""
+        if self.wire is not None:
+            self.wire.written = False
+        return super().request(method, url, *args, **kwargs)
+
+    @_clean_errors
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """Prepare a request with the connection's defaults and, once its address is checked, credential."""
+        method = str(request.method or "").upper()
+        url = request.url.decode() if isinstance(request.url, bytes) else str(request.url or "")
+        url = self.destinations.join(url)
+        headers = _merged(request.headers, self.headers, dict_class=CaseInsensitiveDict)
+        check_headers(headers)
+        own_params: Any = self.params
+        data, json = with_default_body(self._default_body, method, request.data, request.files, request.json)
+        auth = request.auth or self.auth or Anonymous()
+        prepared = ApiRequest()
+        prepared.own_auth = auth is self._own_auth
+        prepared.prepare(
+            method=method,
+            url=url,
+            headers=headers,
+            files=request.files,
+            data=data,
+            json=json,
+            params=with_default_params(self._default_params | own_params, url, request.params),
+            auth=partial(self._authenticate, auth),
+            cookies=self._cookies_for(request),
+            hooks=_merged_hooks(request.hooks, self.hooks),
+        )
+        return prepared
+
+    def _cookies_for(self, request: Request) -> Any:
+        # What a caller put into the session's jar is sent as in requests; the jar's policy keeps answers out
+        # of it.
+        if not self.cookies:
+            return request.cookies
+        jar = _merged_cookies(RequestsCookieJar(), self.cookies)
+        return _merged_cookies(jar, request.cookies or {})
+
+    def _authenticate(self, auth: Any, request: PreparedRequest) -> PreparedRequest:
+        # requests calls this when the address is final and before it is sent: the last moment at which no
+        # token has been fetched yet.
+        self.destinations.check(request.url or "")
+        return (HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)(request)  # type: ignore[no-any-return]
+
+    @_clean_errors
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """Send a prepared request, also one prepared elsewhere, which gets no credential here."""
+        follow = kwargs.pop("allow_redirects", True)
+        kwargs["timeout"] = self._timeout(kwargs.get("timeout"))
+        response, request = self._answer(request, kwargs)
+        history: list[Response] = []
+        if follow:
+            for hop in self._hops(request, response, kwargs):
+                history.append(response)
+                hop.history = list(history)
+                response = hop
+        return response
+
+    def _timeout(self, given: Any) -> Any:
+        if isinstance(given, tuple):
+            return tuple(self.timeout if part is None else part for part in given)
+        return self.timeout if given is None else given
+
+    def _hops(self, request: PreparedRequest, response: Response, kwargs: dict[str, Any]) -> Iterator[Response]:
+        count = 0
+        while (hop := next_hop(request, response, self.destinations)) is not None:
+            count += 1
+            drain(response)
+            if count > self.max_redirects:
+                raise TooManyRedirects(f"Exceeded {self.max_redirects} redirects.", request=request, response=response)
+            proxies = self.rebuild_proxies(hop, kwargs.get("proxies"))  # type: ignore[no-untyped-call]  # in the stubs
+            if isinstance(hop, ApiRequest) and hop.own_auth:
+                # The Location has lost a credential that goes in the query.
+                hop.prepare_auth(self._own_auth)
+            response, request = self._answer(hop, {**kwargs, "proxies": proxies})
+            yield response
+
+    def _answer(self, request: PreparedRequest, kwargs: dict[str, Any]) -> tuple[Response, PreparedRequest]:
+        """The answer to one request, with a second try after a 401, and the request it answers."""
+        # Held back: the first answer may be a 401 that the caller never sees.
+        hooks, request.hooks = request.hooks, default_hooks()
+        try:
+            response = self._transmit(request, kwargs)
+            again = self._renewed(request, response)
+        finally:
+            request.hooks = hooks
+        if again is not None:
+            drain(response)
+            response = self._transmit(again, kwargs)
+            again.hooks = hooks
+        answered = self._redacted(_run_hooks("response", hooks, response, **kwargs))
+        return answered, again or request
+
+    def _renewed(self, request: PreparedRequest, response: Response) -> ApiRequest | None:
+        """The request to send after a 401, with a new credential; None where the 401 is the answer."""
+        unauthorized = 401
+        if response.status_code != unauthorized or self._renew is None:
+            return None
+        if not isinstance(request, ApiRequest) or not request.own_auth or request.renewed:
+            return None
+        again = request.copy()
+        again.renewed = True
+        # Renewed even where the body can't be sent again: the next request shall not fail as this one did.
+        return again if self._renew(again) and rewind(again) else None
+
+    def _transmit(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
+        self.destinations.check(request.url or "")
+        check_headers(request.headers)
+        with watching(self.wire):
+            response = super().send(request, allow_redirects=False, **kwargs)
+        return self._redacted(response)
+
+    def _redacted(self, response: Response) -> Response:
+        response.url = self.redact(response.url or "")
+        if not response.ok and isinstance(response.reason, str):
+            response.reason = self.redact(response.reason)
+        return response

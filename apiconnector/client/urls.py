@@ -1,0 +1,234 @@
+"""Where a connection's requests may go: its own origin and its allowed hosts, compared as parsed."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest, RequestException
+
+from apiconnector.exceptions import ConfigurationError, DestinationRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME_ALONE = re.compile(r"https?:(?!//)", re.IGNORECASE)
+# urlsplit() drops tabs and line breaks without a word, so they are looked for before it sees them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# "." and ".." as servers see them: plain or percent-encoded once, between slashes, encoded slashes or
+# backslashes, or with path parameters behind them ("/..;/").
+_DOT_SEGMENT = re.compile(r"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?=/|\\|%2f|%5c|;|$)", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_ALLOWED_HOST = re.compile(r"\.?[^\s/?#@\\*.][^\s/?#@\\*]*")
+
+
+class _UnusableError(ValueError):
+    """An address that can't be used, in words fit for any reader: they hold no part of it but the scheme."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port of an address (RFC 6454 section 4), normalised for comparing."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """Parse the origin of an absolute http(s) address.
+
+        The host is lower-cased, in its ASCII form (IDNA) and without the trailing dot; the port is always
+        there. Raises ``ValueError`` for anything else, for user info, and for characters that parsers
+        disagree about; its text does not repeat the address.
+        """
+        if _CONTROL.search(url):
+            raise _UnusableError("it contains a control character, tab or line break")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # Not chained: the text may hold the user info.
+            raise _UnusableError("its host or port can't be read") from None
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise _UnusableError("it does not begin with https:// (or http://)")
+        if "@" in parts.netloc:
+            raise _UnusableError("it contains a user name or password")
+        if port == 0:
+            raise _UnusableError("its host or port can't be read")
+        return cls(parts.scheme, _normalised_host(parts.hostname or ""), port or _DEFAULT_PORTS[parts.scheme])
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
+
+
+def _normalised_host(host: str) -> str:
+    if not host:
+        raise _UnusableError("it has no host")
+    if ":" in host:
+        try:
+            address = ipaddress.IPv6Address(host)
+        except ValueError:
+            raise _UnusableError("its host can't be read") from None
+        if address.scope_id:
+            raise _UnusableError("its host is an address with a zone")
+        return address.compressed
+    if not host.isascii():
+        # By the code that will prepare the requests, so that both come to the same name.
+        prepared = PreparedRequest()
+        try:
+            prepared.prepare_url(f"https://{host}/", None)
+        except (RequestException, ValueError):
+            raise _UnusableError("its host can't be read") from None
+        host = urlsplit(prepared.url or "").hostname or ""
+    host = host.lower().removesuffix(".")
+    if not _HOST.fullmatch(host):
+        raise _UnusableError("its host can't be read")
+    return host
+
+
+@dataclass(frozen=True)
+class _AllowedHost:
+    host: str
+    port: int
+    with_subdomains: bool
+
+    @classmethod
+    def parse(cls, entry: object) -> _AllowedHost:
+        if isinstance(entry, str) and _ALLOWED_HOST.fullmatch(entry):
+            try:
+                origin = Origin.of(f"https://{entry.removeprefix('.')}")
+            except _UnusableError:
+                pass
+            else:
+                return cls(origin.host, origin.port, entry.startswith("."))
+        raise ConfigurationError(
+            'Allowed hosts are written "host", "host:port" or ".example.com" (with its subdomains), without https://.'
+        )
+
+    def admits(self, origin: Origin) -> bool:
+        if origin.scheme != "https" or origin.port != self.port:
+            return False
+        return origin.host == self.host or (self.with_subdomains and origin.host.endswith(f".{self.host}"))
+
+
+def validate_base_url(url: str) -> None:
+    """Raise ``ConfigurationError``, which says what is wrong, for an address no request can go to."""
+    if not isinstance(url, str) or not url:
+        raise ConfigurationError("Enter an address such as https://api.example.com/v1.")
+    try:
+        Origin.of(url)
+    except _UnusableError as problem:
+        raise ConfigurationError(f"This address can't be used: {problem}.") from None
+    if "#" in url:
+        raise ConfigurationError("This address can't be used: it has a fragment (what follows #), which is never sent.")
+    if " " in url:
+        raise ConfigurationError("This address can't be used: it contains a space.")
+    path = urlsplit(url).path
+    if "\\" in path or _DOT_SEGMENT.search(path):
+        raise ConfigurationError("This address can't be used: its path has a backslash, or a “.” or “..” segment.")
+
+
+class Destinations:
+    """The addresses one connection may send to.
+
+    ``base_url`` is where relative paths go below; its query is not used. ``allowed_hosts`` are
+    ``host[:port]`` or ``.suffix[:port]``, reached by https only, on port 443 unless given; as in Django's
+    ``ALLOWED_HOSTS`` a suffix also admits the name itself.
+
+    Nothing is read before the first use, so that a bad address surfaces at the request: every method raises
+    ``ConfigurationError`` for one.
+    """
+
+    def __init__(self, base_url: str, allowed_hosts: Sequence[str] = ()) -> None:
+        self._base_url = base_url
+        self._allowed_hosts = allowed_hosts
+
+    def __repr__(self) -> str:
+        # Not the path: it may hold a key.
+        try:
+            return f"<Destinations {self.origin}>"
+        except ConfigurationError:
+            return "<Destinations of an unusable base URL>"
+
+    @cached_property
+    def origin(self) -> Origin:
+        """The connection's own origin."""
+        validate_base_url(self._base_url)
+        return Origin.of(self._base_url)
+
+    @cached_property
+    def _base(self) -> str:
+        validate_base_url(self._base_url)
+        return self._base_url.partition("?")[0]
+
+    @cached_property
+    def _own_prefix(self) -> str:
+        return f"{self.origin}/"
+
+    @cached_property
+    def _allowed(self) -> tuple[_AllowedHost, ...]:
+        return tuple(_AllowedHost.parse(entry) for entry in self._allowed_hosts)
+
+    def join(self, path: str) -> str:
+        """The address of ``path``: ``x`` and ``/x`` go below the base URL, an absolute one stays as it is.
+
+        Empty: the base URL itself. Raises ``DestinationRefused`` for an address elsewhere, ``//host``, a
+        backslash or a ``.`` or ``..`` segment in the path (also percent-encoded), user info and control
+        characters.
+        """
+        if not path:
+            return self._base
+        if _ABSOLUTE.match(path):
+            self.check(path)
+            return path
+        if path.startswith("//") or _SCHEME_ALONE.match(path):
+            raise DestinationRefused("A path can't begin with // or with a scheme alone. Nothing was sent.")
+        if _CONTROL.search(path):
+            raise DestinationRefused("The path contains a control character, tab or line break. Nothing was sent.")
+        _refuse_traversal(re.split(r"[?#]", path, maxsplit=1)[0], sent=False)
+        if path[0] in "?#":
+            return self._base + path
+        return f"{self._base.rstrip('/')}/{path.removeprefix('/')}"
+
+    def check(self, url: str, *, sent: bool = False) -> None:
+        """Raise ``DestinationRefused`` unless a request may go to this absolute address.
+
+        Meant for the address as prepared: requests undoes the encoding of ``%2e``. ``sent`` goes into the
+        error: a redirect led there. The text never holds more of the address than its origin.
+        """
+        if not url.startswith(self._own_prefix):
+            self._require_known_origin(url, sent=sent)
+        if _CONTROL.search(url):
+            raise DestinationRefused("The address contains a control character, tab or line break.", sent=sent)
+        _refuse_traversal(urlsplit(url).path, sent=sent)
+
+    def _require_known_origin(self, url: str, *, sent: bool) -> None:
+        try:
+            origin = Origin.of(url)
+        except _UnusableError as problem:
+            raise DestinationRefused(
+                f"The address can't be used: {problem}. Nothing was sent there.", sent=sent
+            ) from None
+        if origin == self.origin or any(allowed.admits(origin) for allowed in self._allowed):
+            return
+        raise DestinationRefused(
+            f"{origin} is neither the connection's own address ({self.origin}) nor an allowed host "
+            "(those are reached by https only). Nothing was sent there.",
+            sent=sent,
+        )
+
+
+def _refuse_traversal(path: str, *, sent: bool) -> None:
+    if "\\" in path or _DOT_SEGMENT.search(path):
+        raise DestinationRefused(
+            "The path has a backslash, or a “.” or “..” segment, which could lead somewhere else.",
+            sent=sent,
+        )
