@@ -1,0 +1,104 @@
+"""OAuth 2: the two grants. Both send an access token; where it comes from is the token source's matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from apiconnector.auth.static import PLACEMENT_FIELDS, Placed
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+    from apiconnector.auth.base import Credentials
+
+_CLIENT_FIELDS = ("client_id", "client_secret", "client_auth")
+
+
+class OAuth2(Placed):
+    """What both grants share: placing the token, and one new token after a 401."""
+
+    uses_token = True
+    default_names: ClassVar[dict[str, str]] = {
+        "header": "Authorization",
+        "query": "access_token",
+        "body": "access_token",
+    }
+    default_prefix = "Bearer"
+
+    def __init__(self, connection: Credentials) -> None:
+        super().__init__(connection)
+        self._source = connection.token_source()
+        self._sent = ""
+
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """The secret is asked for in ``problems``: a public client has none."""
+        return tuple(name for name in super().required() if name != "client_secret")
+
+    @classmethod
+    def problems(cls, connection: Any) -> dict[str, str]:
+        """A client that authenticates has a secret."""
+        if connection.client_auth != "none" and not connection.client_secret:
+            return {"client_secret": "Enter the client secret, or choose the client authentication “none”."}
+        return {}
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Place the access token."""
+        self._sent = self._source.access_token()
+        self.place(request, self._sent)
+        return request
+
+    def renew(self, request: PreparedRequest) -> bool:
+        """Place another token than the one just refused."""
+        token = self._source.renew(self._sent)
+        if token is None:
+            return False
+        self._sent = token
+        self.place(request, token)
+        return True
+
+
+class OAuth2ClientCredentials(OAuth2):
+    """The site's own account (RFC 6749 section 4.4)."""
+
+    name = "oauth2_client_credentials"
+    label = "OAuth 2.0 client credentials"
+    fields = (*_CLIENT_FIELDS, "token_url", "scope", "scope_delimiter", "revocation_url", *PLACEMENT_FIELDS)
+    optional = ("client_auth", "scope", "scope_delimiter", "revocation_url", *PLACEMENT_FIELDS)
+
+    @classmethod
+    def problems(cls, connection: Any) -> dict[str, str]:
+        """A public client can't use this grant (RFC 6749 section 4.4)."""
+        if connection.client_auth == "none":
+            return {"client_auth": "Client credentials need a client that authenticates (RFC 6749 section 4.4)."}
+        return super().problems(connection)
+
+
+class OAuth2AuthorizationCode(OAuth2):
+    """An account whose owner approves on the provider's page (RFC 6749 section 4.1)."""
+
+    name = "oauth2_authorization_code"
+    label = "OAuth 2.0 authorization code"
+    needs_person = True
+    fields = (
+        *_CLIENT_FIELDS,
+        "authorization_url",
+        "token_url",
+        "scope",
+        "pkce",
+        "scope_delimiter",
+        "issuer",
+        "refresh_url",
+        "revocation_url",
+        *PLACEMENT_FIELDS,
+    )
+    optional = (
+        "client_auth",
+        "scope",
+        "pkce",
+        "scope_delimiter",
+        "issuer",
+        "refresh_url",
+        "revocation_url",
+        *PLACEMENT_FIELDS,
+    )
