@@ -1,0 +1,11 @@
+"""The tables: what admins describe (connection, feed) and what the machine writes (token, attempt, run, event)."""
+
+from apiconnector.models.attempt import AuthorizationAttempt
+from apiconnector.models.connection import Connection
+from apiconnector.models.event import ConnectionEvent
+from apiconnector.models.feed import Feed
+from apiconnector.models.run import FeedRun
+from apiconnector.models.session import TestResult
+from apiconnector.models.token import Token
+
+__all__ = ["AuthorizationAttempt", "Connection", "ConnectionEvent", "Feed", "FeedRun", "TestResult", "Token"]

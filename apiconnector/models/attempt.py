@@ -1,0 +1,102 @@
+"""One press of Authorize, until it is answered or expires."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from apiconnector.fields import EncryptedTextField
+
+LIFETIME = timedelta(minutes=10)
+#: How long an answered or expired attempt is kept, so that a reload of the callback shows its outcome again.
+KEPT = timedelta(days=1)
+
+
+def digest(text: str) -> str:
+    """The hash under which a state or nonce is kept: the table gives nobody a usable one."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
+    """Ways to find attempts."""
+
+    def for_state(self, state: str) -> AuthorizationAttempt | None:
+        """The attempt that sent this state."""
+        return self.select_related("connection").filter(state_hash=digest(state)).first()
+
+    def prunable(self) -> Self:
+        """Attempts that nobody can come back to."""
+        return self.filter(created_at__lt=timezone.now() - KEPT)
+
+
+class AuthorizationAttempt(models.Model):
+    """What has to be known when the provider sends the browser back (RFC 6749 section 4.1, RFC 7636, RFC 9207)."""
+
+    class Via(models.TextChoices):
+        """Where it was begun."""
+
+        ADMIN = "admin", "Admin"
+        COMMAND = "command", "Command"
+        LINK = "link", "Link"
+
+    class Outcome(models.TextChoices):
+        """How it ended."""
+
+        OPEN = "", "Not answered"
+        AUTHORIZED = "authorized", "Authorized"
+        DENIED = "denied", "Denied"
+        FAILED = "failed", "Failed"
+        EXPIRED = "expired", "Expired"
+
+    connection = models.ForeignKey("apiconnector.Connection", on_delete=models.CASCADE, related_name="attempts")
+    state_hash = models.CharField(max_length=64, unique=True)
+    verifier = EncryptedTextField()
+    redirect_uri = models.TextField()
+    issuer = models.TextField(blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    nonce_hash = models.CharField(max_length=64)
+    via = models.CharField(max_length=10, choices=Via, default=Via.ADMIN)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    used_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=12, choices=Outcome, blank=True, default=Outcome.OPEN)
+    #: What the page said: our words, and the provider's own (untrusted, shown escaped).
+    message = models.TextField(blank=True)
+    error = models.TextField(blank=True)
+    error_description = models.TextField(blank=True)
+
+    objects: ClassVar[models.Manager[AuthorizationAttempt]] = AttemptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "authorization attempt"
+
+    def __str__(self) -> str:
+        return f"{self.get_via_display()}, {self.created_at:%Y-%m-%d %H:%M}"
+
+    def secret_hosts(self) -> frozenset[str]:
+        """The verifier goes where the connection's secrets may go."""
+        return self.connection.secret_hosts()
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the state is older than ten minutes."""
+        return timezone.now() - self.created_at > LIFETIME
+
+    def consume(self) -> bool:
+        """Spend the state: true for the one caller that may go on with it."""
+        now = timezone.now()
+        won = type(self).objects.filter(pk=self.pk, used_at__isnull=True).update(used_at=now) == 1
+        if won:
+            self.used_at = now
+        return won
+
+    def finish(self, outcome: Outcome, message: str, *, error: str = "", error_description: str = "") -> None:
+        """Keep how it ended, for a reload of the page."""
+        self.outcome, self.message = outcome, message
+        self.error, self.error_description = error, error_description
+        self.save(update_fields=["outcome", "message", "error", "error_description"])

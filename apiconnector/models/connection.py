@@ -1,0 +1,376 @@
+"""Where an API is and how to authenticate there: one row, one account."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils.functional import cached_property
+
+from apiconnector import auth, conf
+from apiconnector.exceptions import ConfigurationError, SecretSealed
+from apiconnector.fields import EncryptedJSONField, EncryptedTextField, JSONTextField
+from apiconnector.models import health, status, validation
+from apiconnector.models.session import Redaction, TestResult, open_session, run_test
+from apiconnector.models.source import TokenSource
+from apiconnector.oauth import CLIENT_AUTHENTICATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from apiconnector.client import ApiSession, Redactor, Wire
+    from apiconnector.crypto import Secret
+    from apiconnector.models.token import Token
+    from apiconnector.oauth import ClientAuthentication
+
+SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key", "secret_variables")
+#: Written by the machine: saving a form that was opened earlier must not put an old state back.
+MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Connection(models.Model):
+    """An API this site talks to, with its credentials. Reading a credential gives a ``Secret``."""
+
+    class ClientAuth(models.TextChoices):
+        """Client authentication at the token endpoint (RFC 6749 section 2.3)."""
+
+        POST = "client_secret_post", "Secret in the body (client_secret_post)"
+        BASIC = "client_secret_basic", "Secret in the header (client_secret_basic)"
+        NONE = "none", "None: a public client"
+
+    class Pkce(models.TextChoices):
+        """Code challenge method (RFC 7636)."""
+
+        S256 = "S256", "S256"
+        PLAIN = "plain", "plain"
+        OFF = "", "Off"
+
+    class Place(models.TextChoices):
+        """Where the credential of an API request goes."""
+
+        HEADER = "header", "Header"
+        QUERY = "query", "Query"
+        BODY = "body", "Body"
+        NONE = "none", "Nowhere by itself"
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(
+        max_length=100,
+        unique=True,
+        help_text="The name code uses: connect(“slug”). It can't be changed later.",
+    )
+    base_url = models.CharField(
+        "base URL", max_length=500, help_text="Every request goes below this address, and nowhere else."
+    )
+    auth_method = models.CharField("authentication", max_length=50, choices=auth.choices, default="none")
+    is_active = models.BooleanField("active", default=True)
+    preset = models.CharField(max_length=50, blank=True)
+
+    client_id = EncryptedTextField("client ID", help_text="From the app you registered at the provider.")
+    client_secret = EncryptedTextField()
+    client_secret_expires_on = models.DateField(null=True, blank=True)
+    username = EncryptedTextField("user name")
+    password = EncryptedTextField()
+    api_key = EncryptedTextField("API key or token")
+
+    issuer = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Compared with the “iss” of the callback (RFC 9207), where the provider sends one.",
+    )
+    authorization_url = models.CharField("authorization URL", max_length=500, blank=True)
+    token_url = models.CharField("token URL", max_length=500, blank=True)
+    refresh_url = models.CharField(
+        "refresh URL", max_length=500, blank=True, help_text="Only where it differs from the token URL."
+    )
+    revocation_url = models.CharField(
+        "revocation URL", max_length=500, blank=True, help_text="Called on Disconnect (RFC 7009)."
+    )
+    scope = models.CharField(max_length=2000, blank=True, help_text="What to ask for, joined as the provider wants it.")
+    scope_delimiter = models.CharField(
+        max_length=5,
+        default=" ",
+        help_text="What stands between two scopes at this provider; usually a space.",
+    )
+    pkce = models.CharField("PKCE", max_length=10, choices=Pkce, default=Pkce.S256, blank=True)
+    client_auth = models.CharField("client authentication", max_length=30, choices=ClientAuth, default=ClientAuth.POST)
+    discovered = JSONTextField(default=dict, blank=True, editable=False, json_type=dict)
+
+    credential_in = models.CharField("credential goes into", max_length=10, choices=Place, default=Place.HEADER)
+    credential_name = models.CharField(
+        max_length=100, blank=True, help_text="Name of the header or parameter; empty: the usual one."
+    )
+    credential_prefix = models.CharField(
+        max_length=50,
+        blank=True,
+        help_text="Word before the credential, such as Token; empty: the usual one.",
+    )
+
+    default_headers = JSONTextField(
+        default=dict, blank=True, json_type=dict, help_text="JSON object, sent with every request."
+    )
+    default_params = JSONTextField(
+        "default query parameters",
+        default=dict,
+        blank=True,
+        json_type=dict,
+        help_text="JSON object, sent with every request.",
+    )
+    default_body = JSONTextField(
+        "default body fields",
+        default=dict,
+        blank=True,
+        json_type=dict,
+        help_text="JSON object, added to every body that is an object or a form.",
+    )
+    allowed_hosts = JSONTextField(
+        default=list,
+        blank=True,
+        json_type=list,
+        help_text="Other hosts requests may go to (https only), as a JSON list: “host[:port]” or “.suffix[:port]”.",
+    )
+    variables = JSONTextField(
+        default=dict, blank=True, json_type=dict, help_text="JSON object: names for use in placeholders."
+    )
+    secret_variables = EncryptedJSONField(help_text="JSON object: names for use in placeholders, kept encrypted.")
+    timeout = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001)],
+        help_text="Seconds, for API and token requests; empty: the site's setting.",
+    )
+
+    test_method = models.CharField(
+        max_length=10, default="GET", choices=[(name, name) for name in ("GET", "HEAD", "POST")]
+    )
+    test_path = models.CharField(
+        max_length=500, blank=True, help_text="Requested by Test, such as “me”; empty: the base URL itself."
+    )
+    label_template = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Names the account from the answer of Test, such as “{{ body.name }}”.",
+    )
+    account_id_path = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath to the account's id in the answer of Test, such as “body.id”.",
+    )
+    dialect = JSONTextField(default=dict, blank=True, json_type=dict)
+
+    problem = models.CharField(max_length=30, blank=True, default="", editable=False)
+    problem_reason = models.TextField(blank=True, default="", editable=False)
+    problem_at = models.DateTimeField(null=True, editable=False)
+    is_sealed = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[Connection]]
+    if TYPE_CHECKING:
+        token: Token
+
+    class Meta:
+        ordering = ("name",)
+        permissions = (
+            ("authorize_connection", "Can authorize and disconnect connections"),
+            ("test_connection", "Can test connections"),
+            ("enter_secrets_connection", "Can enter secrets of connections"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def label_of(cls, name: str) -> str:
+        """What a column is called in the form."""
+        field = cls._meta.get_field(name)
+        assert isinstance(field, models.Field)
+        return str(field.verbose_name)
+
+    # Configuration
+
+    @property
+    def method_or_none(self) -> type[auth.AuthMethod] | None:
+        """The class of the auth method; None where the app that registers it is gone."""
+        return auth.find(self.auth_method)
+
+    @property
+    def method(self) -> type[auth.AuthMethod]:
+        """The class of the auth method; ``ConfigurationError`` where the app that registers it is gone."""
+        method = self.method_or_none
+        if method is None:
+            raise ConfigurationError(f"“{self}” uses the authentication “{self.auth_method}”, which no app registers.")
+        return method
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The time-out in seconds: this connection's, or the setting's."""
+        return self.timeout or conf.timeout()
+
+    def clean(self) -> None:
+        """Check what fields alone can't: what the method needs, addresses, headers, and the slug."""
+        problems = validation.connection_problems(self)
+        if self._slug_changed():
+            problems["slug"] = "The slug can't be changed: code refers to the connection by it."
+        if problems:
+            # A field that this form does not show would make the error itself fail.
+            raise ValidationError(problems)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Leave the method to ``clean()``, which says more about one that is gone."""
+        super().clean_fields(exclude={*(exclude or ()), "auth_method"} if self.method_or_none is None else exclude)
+
+    def _slug_changed(self) -> bool:
+        if self._state.adding or self.pk is None:
+            return False
+        return not type(self).objects.filter(pk=self.pk, slug=self.slug).exists()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; ``ValidationError`` when the slug of a saved connection was changed.
+
+        What the machine writes is left alone, except that a connection corrected by its administrator is no longer
+        ``misconfigured``, and that one whose hosts changed is sealed.
+        """
+        update_fields = kwargs.get("update_fields")
+        if self._state.adding:
+            self.is_sealed = False
+        else:
+            old = type(self).objects.filter(pk=self.pk).first()
+            if old is not None:
+                if old.slug != self.slug:
+                    raise ValidationError({"slug": "The slug can't be changed: code refers to the connection by it."})
+                names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+                written = set(names if update_fields is None else update_fields) - MACHINE_FIELDS
+                if update_fields is not None and MACHINE_FIELDS & set(update_fields):
+                    written |= MACHINE_FIELDS & set(update_fields)
+                self.is_sealed = self._has_sealed_secret()
+                written.add("is_sealed")
+                if old.problem == health.MISCONFIGURED and self._reconfigured(old):
+                    self.problem, self.problem_reason, self.problem_at = "", "", None
+                    written |= {"problem", "problem_reason", "problem_at"}
+                kwargs["update_fields"] = written - self.get_deferred_fields()
+        super().save(*args, **kwargs)
+
+    def _reconfigured(self, old: Connection) -> bool:
+        """Whether anything was changed that a token request depends on."""
+        method_fields = {"auth_method", "issuer", *self.method.fields} if self.method_or_none else {"auth_method"}
+        return any(getattr(self, name) != getattr(old, name) for name in method_fields)
+
+    # Secrets
+
+    def secret_hosts(self) -> frozenset[str]:
+        """The hosts, as ``host:port``, that this connection's secrets may go to."""
+        urls = (self.base_url, self.authorization_url, self.token_url, self.refresh_url, self.revocation_url)
+        return _hosts(urls, tuple(self.allowed_hosts) if isinstance(self.allowed_hosts, list) else ())
+
+    def open(self, secret: Secret[Any], what: str) -> Any:
+        """Decrypt a secret of this connection for sending it.
+
+        Raises ``SecretSealed`` when it was typed for other hosts, ``SecretUnreadable`` when no key opens it.
+        """
+        envelope = secret.envelope()
+        if secret.stored and (new := _uncovered(self.secret_hosts(), envelope.hosts)):
+            new_hosts = ", ".join(sorted(new))
+            raise SecretSealed(
+                f"The {what} of “{self}” was typed before {new_hosts} was entered as a host. "
+                "Type it again, or authorize again, to send it there."
+            )
+        if isinstance(envelope.value, str) and envelope.value:
+            self.opened.add(envelope.value)
+        return envelope.value
+
+    @cached_property
+    def opened(self) -> set[str]:
+        """The texts opened through this object so far: what redaction by value looks for."""
+        return set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without what was opened."""
+        state: dict[str, Any] = super().__getstate__()
+        state.pop("opened", None)
+        return state
+
+    def reveal(self, name: str) -> Any:
+        """Decrypt the credential in column ``name``; raises what ``open()`` raises."""
+        return self.open(getattr(self, name), self.label_of(name))
+
+    def _has_sealed_secret(self) -> bool:
+        hosts = self.secret_hosts()
+        stored = [getattr(self, name) for name in SECRET_FIELDS]
+        method = self.method_or_none
+        if method is not None and method.needs_person:
+            with suppress(ObjectDoesNotExist):
+                stored += [self.token.access_token, self.token.refresh_token]
+        for secret in stored:
+            if not secret.stored:
+                continue
+            try:
+                if _uncovered(hosts, secret.envelope().hosts):
+                    return True
+            except ConfigurationError:
+                continue  # unreadable is a status of its own
+        return False
+
+    def client_authentication(self) -> ClientAuthentication:
+        """How this connection's client authenticates at the token endpoint; raises what ``open()`` raises."""
+        secret = "" if self.client_auth == self.ClientAuth.NONE else self.reveal("client_secret")
+        return CLIENT_AUTHENTICATIONS[self.client_auth](self.reveal("client_id"), secret)
+
+    def token_source(self) -> TokenSource:
+        """Where a session's access token comes from."""
+        return TokenSource(self)
+
+    # State
+
+    @property
+    def status(self) -> str:
+        """The state as text; ``apiconnector.models.status.Status`` lists them."""
+        return status.of(self).status
+
+    @property
+    def status_reason(self) -> str:
+        """Why, and what to do next; empty where nothing is to be done."""
+        return status.of(self).reason
+
+    # Use
+
+    def session(self, *, wire: Wire | None = None) -> ApiSession:
+        """A ``requests.Session`` that goes to this API, authenticated. Raises nothing that a request could raise."""
+        return open_session(self, wire=wire)
+
+    def redactor(self) -> Redactor:
+        """Takes every credential of this connection out of what is kept."""
+        return Redaction(self).everything()
+
+    def test(self) -> TestResult:
+        """Send the test request; never raises for what the remote does or for what is not configured."""
+        return run_test(self)
+
+
+@lru_cache(maxsize=1024)
+def _hosts(urls: tuple[str, ...], allowed: tuple[Any, ...]) -> frozenset[str]:
+    found = set()
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        except ValueError:
+            continue
+        if parts.hostname and port:
+            found.add(f"{parts.hostname.lower()}:{port}")
+    for entry in allowed:
+        if isinstance(entry, str) and entry:
+            found.add(entry.lower() if ":" in entry else f"{entry.lower()}:443")
+    return frozenset(found)
+
+
+def _uncovered(hosts: frozenset[str], bound: frozenset[str]) -> set[str]:
+    """The hosts a secret was not typed for. One that matches an allowed suffix it was typed for is not new."""
+    suffixes = [host for host in bound if host.startswith(".")]
+    return {host for host in hosts - bound if not any(host.endswith(suffix) for suffix in suffixes)}

@@ -1,0 +1,152 @@
+"""One request described as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from apiconnector.exceptions import ExpressionError, TemplateError
+from apiconnector.fields import JSONTextField
+from apiconnector.models.validation import json_problem
+from apiconnector.templating import check, compile_expression
+
+if TYPE_CHECKING:
+    from django.db.models import Manager
+
+LATER = "Not available yet: leave this empty."
+
+
+class Feed(models.Model):
+    """A request that an admin describes and a form handler fills: method, path, mapping."""
+
+    class Method(models.TextChoices):
+        """Methods of RFC 9110 and RFC 5789."""
+
+        GET = "GET"
+        POST = "POST"
+        PUT = "PUT"
+        PATCH = "PATCH"
+        DELETE = "DELETE"
+
+    class BodyFormat(models.TextChoices):
+        """How the body is written. Multipart and text are not sent yet."""
+
+        NONE = "none", "No body"
+        JSON = "json", "JSON"
+        FORM = "form", "Form"
+        MULTIPART = "multipart", "Multipart (not available yet)"
+        TEXT = "text", "Text (not available yet)"
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(max_length=100, unique=True, help_text="The name code uses: run_feed(“slug”, data).")
+    connection = models.ForeignKey("apiconnector.Connection", on_delete=models.PROTECT, related_name="feeds")
+    trigger = models.CharField(
+        max_length=100, blank=True, db_index=True, help_text="Runs when code says submit(“trigger”, data)."
+    )
+    is_active = models.BooleanField("active", default=True)
+    method = models.CharField(max_length=10, choices=Method, default=Method.POST)
+    path = models.CharField(
+        max_length=500, blank=True, help_text="Below the connection's base URL, such as “contacts/{{ id }}”."
+    )
+    query = JSONTextField(
+        default=dict, blank=True, json_type=(dict, list), help_text="JSON object, or a list of pairs."
+    )
+    headers = JSONTextField(
+        default=dict, blank=True, json_type=(dict, list), help_text="JSON object, or a list of pairs."
+    )
+    body_format = models.CharField(max_length=10, choices=BodyFormat, default=BodyFormat.NONE)
+    body = JSONTextField(
+        default=None,
+        null=True,
+        blank=True,
+        help_text="JSON with placeholders, such as {“email”: “{{ email }}”}. One placeholder alone keeps its type.",
+    )
+    condition = models.CharField(max_length=500, blank=True)
+    for_each = models.CharField(max_length=500, blank=True)
+    success_when = models.CharField(max_length=500, blank=True)
+    response_values = JSONTextField(
+        default=dict,
+        blank=True,
+        json_type=dict,
+        help_text="What to keep of the answer: names with JMESPath, such as {“contact_id”: “body.id”}.",
+    )
+    idempotency_header = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Such as Idempotency-Key, where the API knows one: makes re-sending safe.",
+    )
+    max_attempts = models.PositiveIntegerField(default=14, validators=[MinValueValidator(1)])
+    retry_delay = models.FloatField(
+        default=10,
+        validators=[MinValueValidator(0)],
+        help_text="Seconds before the second attempt; tripled each time, at most 12 hours.",
+    )
+    timeout = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001)],
+        help_text="Seconds; empty: the connection's.",
+    )
+
+    objects: ClassVar[Manager[Feed]]
+
+    class Meta:
+        ordering = ("name",)
+        permissions = (("send_feed", "Can send feeds by hand"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Check mapping and expressions, and refuse what this version can't do."""
+        if problems := self.problems():
+            raise ValidationError(problems)
+
+    def problems(self) -> dict[str, str]:
+        """Everything wrong with the feed, by field."""
+        found: dict[str, str] = {}
+        for name in ("condition", "for_each", "success_when"):
+            if getattr(self, name):
+                found[name] = LATER
+        if self.body_format in {self.BodyFormat.MULTIPART, self.BodyFormat.TEXT}:
+            found["body_format"] = "Multipart and text bodies are not available yet: choose JSON or form."
+        elif message := self._body_problem():
+            found["body"] = message
+        try:
+            check(self.path)
+        except TemplateError as error:
+            found["path"] = str(error)
+        for name in ("query", "headers"):
+            if message := json_problem(getattr(self, name), headers=name == "headers", pairs=True):
+                found[name] = message
+        if self.idempotency_header and json_problem({self.idempotency_header: ""}, headers=True):
+            found["idempotency_header"] = "Enter the name of a header, such as Idempotency-Key."
+        if message := self._values_problem():
+            found["response_values"] = message
+        return found
+
+    def _body_problem(self) -> str:
+        if self.body_format == self.BodyFormat.NONE:
+            return "" if self.body in (None, "", {}, []) else "Choose a body format, or empty the body."
+        if self.body_format == self.BodyFormat.FORM:
+            return json_problem({} if self.body is None else self.body, pairs=True)
+        try:
+            check(self.body)
+        except TemplateError as error:
+            return str(error)
+        return ""
+
+    def _values_problem(self) -> str:
+        if not isinstance(self.response_values, dict):
+            return 'Enter a JSON object, such as {"contact_id": "body.id"}.'
+        for name, expression in self.response_values.items():
+            if not isinstance(expression, str):
+                return f"{name}: enter a JMESPath expression as text."
+            try:
+                compile_expression(expression)
+            except ExpressionError as error:
+                return f"{name}: {error}"
+        return ""

@@ -1,0 +1,35 @@
+"""The one place that writes down that a connection stopped working, or works again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from apiconnector import signals
+from apiconnector.models.event import ConnectionEvent
+
+if TYPE_CHECKING:
+    from apiconnector.models.connection import Connection
+
+NEEDS_REAUTHORIZATION = "needs_reauthorization"
+MISCONFIGURED = "misconfigured"
+
+
+def needs_attention(connection: Connection, problem: str, reason: str) -> None:
+    """Write down a problem. The event and the signal come once per incident, however many processes meet it."""
+    rows = type(connection).objects.filter(pk=connection.pk)
+    is_new = rows.exclude(problem=problem).update(problem=problem, problem_reason=reason, problem_at=timezone.now())
+    connection.problem, connection.problem_reason = problem, reason
+    if is_new:
+        ConnectionEvent.record(connection, ConnectionEvent.Kind.FAILED, reason)
+        signals.connection_needs_attention.send_robust(type(connection), connection=connection, reason=reason)
+
+
+def works_again(connection: Connection) -> None:
+    """Clear a problem; the signal comes once, and only if there was one."""
+    rows = type(connection).objects.filter(pk=connection.pk).exclude(problem="")
+    was_there = rows.update(problem="", problem_reason="", problem_at=None)
+    connection.problem = connection.problem_reason = ""
+    if was_there:
+        signals.connection_recovered.send_robust(type(connection), connection=connection)

@@ -1,0 +1,115 @@
+"""One execution of a feed, with its attempts and outcome."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import models
+from django.utils import timezone
+
+from apiconnector.exceptions import FeedFailed
+from apiconnector.fields import JSONTextField
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def new_key() -> str:
+    """A random idempotency key."""
+    return str(uuid.uuid4())
+
+
+class RunQuerySet(models.QuerySet["FeedRun"]):
+    """What is due, and the conditional update that claims it."""
+
+    def due(self, now: datetime) -> Self:
+        """Runs to be sent now: waiting ones whose time has come, and those whose worker is gone."""
+        return self.filter(
+            status__in=[FeedRun.Status.PENDING, FeedRun.Status.RUNNING], next_attempt_at__lte=now
+        ).order_by("next_attempt_at", "id")
+
+    def claim(self, run: FeedRun, *, abandoned_at: datetime) -> bool:
+        """Take a run that is due; true for exactly one caller. It counts as abandoned at ``abandoned_at``."""
+        return (
+            self.filter(pk=run.pk, status=run.status, next_attempt_at=run.next_attempt_at).update(
+                status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at, started_at=timezone.now()
+            )
+            == 1
+        )
+
+
+class FeedRun(models.Model):
+    """What was submitted, each attempt to send it, and how it ended."""
+
+    class Status(models.TextChoices):
+        """Where a run is in its life."""
+
+        PENDING = "pending", "Pending"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        DEAD = "dead", "Dead"
+        SKIPPED = "skipped", "Skipped"
+
+    class Outcome(models.TextChoices):
+        """Whether the API got it."""
+
+        OPEN = "", "Not tried"
+        SENT = "sent", "Sent"
+        NOT_SENT = "not_sent", "Not sent"
+        UNKNOWN = "unknown", "Unknown"
+
+    # Protected: what was submitted is not lost because somebody tidies up. Switch a feed off instead.
+    feed = models.ForeignKey("apiconnector.Feed", on_delete=models.PROTECT, related_name="runs")
+    connection = models.ForeignKey("apiconnector.Connection", on_delete=models.PROTECT, related_name="runs")
+    input = JSONTextField(default=dict, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    outcome = models.CharField(max_length=10, choices=Outcome, blank=True, default=Outcome.OPEN)
+    attempts = JSONTextField(default=list, blank=True)
+    attempt_count = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    data = JSONTextField(null=True, blank=True, default=None)
+    values = JSONTextField(default=dict, blank=True)
+    error = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    idempotency_key = models.CharField(max_length=255, default=new_key)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "feed run"
+        constraints = (models.UniqueConstraint(fields=["feed", "idempotency_key"], name="apiconnector_run_key"),)
+        # What is due is found without reading what has ended.
+        indexes = (models.Index(fields=["status", "next_attempt_at"], name="apiconnector_run_due"),)
+        permissions = (
+            ("replay_feedrun", "Can replay feed runs"),
+            ("view_body_feedrun", "Can view what feed runs sent and received"),
+        )
+
+    def __str__(self) -> str:
+        return f"Run {self.pk}: {self.get_status_display()}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.status == self.Status.SUCCEEDED
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing more will be tried."""
+        return self.status not in {self.Status.PENDING, self.Status.RUNNING}
+
+    def raise_for_status(self) -> None:
+        """Raise ``FeedFailed`` for a run that failed or gave up; a skipped or waiting one passes."""
+        if self.status in {self.Status.FAILED, self.Status.DEAD}:
+            raise FeedFailed(
+                f"Feed “{self.feed.slug}”, run {self.pk}: {self.error_message or self.get_status_display()}",
+                run=self,
+            )

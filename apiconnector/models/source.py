@@ -1,0 +1,197 @@
+"""The life of a token: look, lease, look again, refresh, store."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from apiconnector.client import token_sender
+from apiconnector.exceptions import (
+    Act,
+    AuthorizationRequired,
+    SecretSealed,
+    SecretUnreadable,
+    TokenRequestFailed,
+)
+from apiconnector.models import health
+from apiconnector.models.event import ConnectionEvent
+from apiconnector.models.token import Token
+from apiconnector.oauth import ClientCredentials, RefreshToken, TokenAnswer, request_token
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from apiconnector.models.connection import Connection
+
+#: A session looks at the token row again after this many seconds.
+LOOK_AGAIN_AFTER = 5.0
+#: How often a caller looks whether the one who holds the lease is done, in seconds.
+POLL = 0.05
+
+
+class TokenSource:
+    """Gives one session its access token. Knows when to ask the token endpoint, and that nobody else does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._token: Token | None = getattr(connection, "token", None)
+        self._looked_at = time.monotonic()
+
+    def access_token(self) -> str:
+        """A token that is believed to work.
+
+        Raises ``AuthorizationRequired`` when a person has to act, ``TokenRequestFailed`` when the token endpoint gave
+        none, ``ConfigurationError`` when a secret can't be read.
+        """
+        if time.monotonic() - self._looked_at > LOOK_AGAIN_AFTER:
+            self._look()
+        token, now = self._token, timezone.now()
+        if token is None or not self._usable(token, now):
+            token = self._obtain(rejected="")
+        elif token.is_due(now) and self._can_renew(token):
+            try:
+                token = self._obtain(rejected="")
+            except TokenRequestFailed:
+                # It was early: the old one still works, and a later call tries again.
+                if not self._usable(token, timezone.now()):
+                    raise
+        return self._reveal(token)
+
+    def renew(self, rejected: str) -> str | None:
+        """Another token than the one the API just refused; None where there is none to be had without a person."""
+        token = self._look()
+        if token is None and self._connection.method.needs_person:
+            return None
+        if token is not None and token.access_token and self._reveal(token) != rejected:
+            if not token.is_expired(timezone.now()):
+                return self._reveal(token)
+        elif token is not None and not self._can_renew(token):
+            return None
+        return self._reveal(self._obtain(rejected=rejected))
+
+    def _look(self) -> Token | None:
+        token = Token.objects.filter(connection_id=self._connection.pk).first()
+        if token is not None:
+            token.connection = self._connection
+        self._token, self._looked_at = token, time.monotonic()
+        return token
+
+    def _usable(self, token: Token, now: datetime) -> bool:
+        if not token.access_token or token.is_expired(now):
+            return False
+        if self._connection.method.needs_person:
+            return True
+        # The site's own token is replaced without anybody's help when it can't be opened or sent any more.
+        try:
+            self._reveal(token)
+        except (SecretUnreadable, SecretSealed):
+            return False
+        return True
+
+    def _can_renew(self, token: Token) -> bool:
+        return not self._connection.method.needs_person or bool(token.refresh_token)
+
+    def _reveal(self, token: Token) -> str:
+        return str(self._connection.open(token.access_token, "access token"))
+
+    def _obtain(self, *, rejected: str) -> Token:
+        """Refresh or fetch under the lease, or adopt what another process stored meanwhile."""
+        connection = self._connection
+        lease_seconds = 2 * connection.timeout_seconds + 5
+        owner = secrets.token_hex(16)
+        give_up_at = time.monotonic() + 2 * lease_seconds
+        while True:
+            token = self._look() or self._first_row()
+            now = timezone.now()
+            adopted = self._usable(token, now) and not token.is_due(now)
+            if adopted and not (rejected and self._reveal(token) == rejected):
+                return token
+            self._require_renewable(token)
+            # The lease is taken on the generation just looked at: whoever stored another one makes this miss.
+            if Token.objects.acquire_lease(token, owner=owner, seconds=lease_seconds):
+                try:
+                    stored = self._refresh(token, owner)
+                finally:
+                    Token.objects.release_lease(token, owner=owner)
+                if stored:
+                    self._look()
+                    return self._token or token
+                continue
+            if time.monotonic() > give_up_at:
+                raise TokenRequestFailed(
+                    f"Another process has been refreshing the token of “{connection}” for too long. Try again later."
+                )
+            time.sleep(POLL * (0.5 + random.random()))  # noqa: S311 - spreads the pollers, keeps no secret
+
+    def _first_row(self) -> Token:
+        """The row a first client-credentials token is leased on."""
+        connection = self._connection
+        if connection.method.needs_person:
+            raise AuthorizationRequired(
+                f"“{connection}” is not authorized. Open it in the admin and press Authorize.",
+                connection=connection,
+            )
+        token, _ = Token.objects.get_or_create(connection=connection)
+        return token
+
+    def _require_renewable(self, token: Token) -> None:
+        connection = self._connection
+        if connection.problem == health.NEEDS_REAUTHORIZATION or not self._can_renew(token):
+            raise AuthorizationRequired(
+                f"The authorization of “{connection}” has ended. Open it in the admin and press Re-authorize.",
+                connection=connection,
+            )
+
+    def _refresh(self, token: Token, owner: str) -> bool:
+        """Send one request and store its answer; false when somebody else's newer token is there already."""
+        connection = self._connection
+        try:
+            answer = self._request(token)
+        except TokenRequestFailed as error:
+            failure = error
+        else:
+            if not Token.objects.store(token, answer, owner=owner, scope=token.scope or connection.scope):
+                return False
+            health.works_again(connection)
+            ConnectionEvent.record(connection, ConnectionEvent.Kind.REFRESHED)
+            return True
+        if (
+            failure.act is Act.PERSON
+            and Token.objects.exclude(generation=token.generation).filter(pk=token.pk).exists()
+        ):
+            return False  # believed only after reading again: the refused token was not the newest
+        self._fail(token, failure)
+        return False
+
+    def _request(self, token: Token) -> TokenAnswer:
+        connection = self._connection
+        client = connection.client_authentication()
+        send = token_sender(connection.timeout_seconds)
+        if not connection.method.needs_person:
+            return request_token(
+                connection.token_url, ClientCredentials(connection.scope), client, send, now=timezone.now()
+            )
+        refresh_token = connection.open(token.refresh_token, "refresh token")
+        url = connection.refresh_url or connection.token_url
+        return request_token(url, RefreshToken(refresh_token), client, send, now=timezone.now())
+
+    def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
+        """Write down what a refused refresh means, and raise it."""
+        connection = self._connection
+        if failure.act is Act.PERSON:
+            reason = "The provider refused the refresh token: a person has to authorize again."
+            if token.refresh_started_at is not None:
+                reason += (
+                    f" A refresh begun at {token.refresh_started_at:%Y-%m-%d %H:%M:%S %Z} was interrupted before its "
+                    "answer was stored; the provider may have replaced the token then."
+                )
+            health.needs_attention(connection, health.NEEDS_REAUTHORIZATION, reason)
+            required = AuthorizationRequired(f"“{connection}”: {reason}", connection=connection)
+            raise required from failure
+        if failure.act is Act.ADMINISTRATOR:
+            health.needs_attention(connection, health.MISCONFIGURED, str(failure))
+        raise failure

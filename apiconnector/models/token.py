@@ -1,0 +1,136 @@
+"""What the machine wrote after authorizing or asking; the lease and the journal of a refresh."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from apiconnector.fields import EncryptedTextField, JSONTextField
+
+if TYPE_CHECKING:
+    from apiconnector.crypto import Secret
+    from apiconnector.oauth import TokenAnswer
+
+#: A token is renewed this long before its end, or in the last tenth of a life shorter than ten times that.
+EARLY = timedelta(seconds=30)
+
+
+class DatabaseNow(Now):
+    """The database's clock, in UTC: machines need not agree on the time to agree on a lease."""
+
+    def as_mysql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        """MariaDB's ``CURRENT_TIMESTAMP`` follows the server's zone."""
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    """The conditional updates that decide who refreshes."""
+
+    def acquire_lease(self, token: Token, *, owner: str, seconds: float) -> bool:
+        """Take the lease on one generation of a token, and write down that a refresh begins.
+
+        True for exactly one caller until the lease is released or ``seconds`` have passed by the database's clock.
+        """
+        return (
+            self.filter(pk=token.pk, generation=token.generation)
+            .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=DatabaseNow()))
+            .update(
+                lease_owner=owner,
+                lease_until=DatabaseNow() + timedelta(seconds=seconds),
+                refresh_started_at=timezone.now(),
+            )
+            == 1
+        )
+
+    def release_lease(self, token: Token, *, owner: str) -> None:
+        """Give the lease back after a refresh that was answered, but not with a token."""
+        self.filter(pk=token.pk, lease_owner=owner).update(lease_owner="", lease_until=None, refresh_started_at=None)
+
+    def store(self, token: Token, answer: TokenAnswer, *, owner: str, scope: str) -> bool:
+        """Write a refreshed token; false when the lease was lost and another generation is there already."""
+        hosts = token.connection.secret_hosts()
+        values = token.values_from(answer, scope=scope, hosts=hosts, keep=token.refresh_token)
+        return (
+            self.filter(pk=token.pk, generation=token.generation, lease_owner=owner).update(
+                **values,
+                generation=F("generation") + 1,
+                lease_owner="",
+                lease_until=None,
+                refresh_started_at=None,
+            )
+            == 1
+        )
+
+
+class Token(models.Model):
+    """The token of one connection. ``generation`` counts up with each new one and fences late writers off."""
+
+    connection = models.OneToOneField("apiconnector.Connection", on_delete=models.CASCADE, related_name="token")
+    access_token = EncryptedTextField()
+    refresh_token = EncryptedTextField()
+    issued_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    refresh_expires_at = models.DateTimeField(null=True, blank=True)
+    scope = models.TextField(blank=True)
+    account_id = models.CharField(max_length=255, blank=True, db_index=True)
+    account_label = models.CharField(max_length=255, blank=True)
+    values = JSONTextField(default=dict, blank=True, json_type=dict)
+    redirect_uri = models.TextField(blank=True)
+    generation = models.PositiveBigIntegerField(default=0)
+    lease_owner = models.CharField(max_length=32, blank=True, default="")
+    #: Written and compared by the database's clock only.
+    lease_until = models.DateTimeField(null=True, blank=True)
+    #: The journal: set before a refresh is sent, emptied when it was answered.
+    refresh_started_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[TokenQuerySet] = TokenQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
+
+    class Meta:
+        verbose_name = "token"
+
+    def __str__(self) -> str:
+        return f"Token of {self.connection}"
+
+    def secret_hosts(self) -> frozenset[str]:
+        """A token goes where its connection's secrets may go."""
+        return self.connection.secret_hosts()
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether its stated life is over. One whose life is unknown works until it is refused."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it should be renewed ahead of its end."""
+        if self.expires_at is None:
+            return False
+        return now >= self.expires_at - min(EARLY, (self.expires_at - self.issued_at) / 10)
+
+    @classmethod
+    def _sealed(cls, name: str, value: str, hosts: frozenset[str]) -> Secret[Any]:
+        field = cls._meta.get_field(name)
+        assert isinstance(field, EncryptedTextField)
+        return field.seal(value, hosts)
+
+    @classmethod
+    def values_from(
+        cls, answer: TokenAnswer, *, scope: str, hosts: frozenset[str], keep: Secret[str] | str = ""
+    ) -> dict[str, Any]:
+        """The columns that a token answer fills, sealed for ``hosts``.
+
+        ``keep`` is the refresh token that stays when the answer has no new one, ``scope`` what was asked for.
+        """
+        access = cls._sealed("access_token", answer.access_token, hosts)
+        refresh = cls._sealed("refresh_token", answer.refresh_token, hosts)
+        return {
+            "access_token": access,
+            "refresh_token": refresh or keep,
+            "issued_at": timezone.now(),
+            "expires_at": answer.expires_at,
+            "refresh_expires_at": answer.refresh_expires_at,
+            "scope": scope if answer.scope is None else answer.scope,
+        }

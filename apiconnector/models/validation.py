@@ -1,0 +1,122 @@
+"""What a connection or feed must hold before it is used, as ``{field: message}``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from apiconnector.client import Destinations, validate_base_url
+from apiconnector.exceptions import ConfigurationError, RequestRefused, TemplateError
+from apiconnector.templating import check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from apiconnector.models.connection import Connection
+
+URL_FIELDS = ("base_url", "issuer", "authorization_url", "token_url", "refresh_url", "revocation_url")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_ALLOWED_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
+
+
+def connection_problems(connection: Connection) -> dict[str, str]:
+    """Everything wrong with a connection, by field; what its method requires first."""
+    method = connection.method_or_none
+    if method is None:
+        return {
+            "auth_method": f"The method “{connection.auth_method}” is not there: the app that registers it is not "
+            "installed. Choose another one, or install it."
+        }
+    found = {name: "This field is required." for name in method.required() if not getattr(connection, name)}
+    for name, message in method.problems(connection).items():
+        found.setdefault(name, message)
+    for name in URL_FIELDS:
+        if message := url_problem(getattr(connection, name)):
+            found.setdefault(name, message)
+    for name in ("default_headers", "default_params", "default_body"):
+        if message := json_problem(getattr(connection, name), headers=name == "default_headers"):
+            found.setdefault(name, message)
+    found |= _other_problems(connection, found)
+    return found
+
+
+def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[str, str]:  # noqa: C901 - one branch a field
+    problems: dict[str, str] = {}
+    if not isinstance(connection.allowed_hosts, list) or not all(
+        isinstance(host, str) and _ALLOWED_HOST.fullmatch(host) for host in connection.allowed_hosts
+    ):
+        problems["allowed_hosts"] = 'Enter a list of hosts such as ["files.example.com", ".example.org:8443"].'
+    if not isinstance(connection.variables, dict):
+        problems["variables"] = 'Enter a JSON object, such as {"name": "value"}.'
+    if connection.dialect:
+        problems["dialect"] = "Dialects are not available yet: leave this as {}."
+    if connection.preset:
+        problems["preset"] = "Presets are not available yet: leave this empty."
+    if connection.credential_name and not _HEADER_NAME.fullmatch(connection.credential_name):
+        problems["credential_name"] = "A name of a header or parameter has no spaces, colons or line breaks."
+    if not connection.credential_prefix.isprintable() or not connection.credential_prefix.isascii():
+        problems["credential_prefix"] = "A prefix is plain text without line breaks, such as Token."
+    if connection.timeout is not None and not connection.timeout > 0:
+        problems["timeout"] = "Enter a number of seconds above 0, or nothing for the site's setting."
+    for name in ("client_id", "client_secret", "username", "password", "api_key"):
+        secret = getattr(connection, name)
+        if secret and not secret.stored and not _sendable(secret.reveal()):
+            problems[name] = "This holds a line break or another control character: paste it again."
+    if connection.test_path and "base_url" not in found and "allowed_hosts" not in problems:
+        try:
+            destinations = Destinations(connection.base_url, connection.allowed_hosts)
+            destinations.check(destinations.join(connection.test_path))
+        except (RequestRefused, ConfigurationError, ValueError) as error:
+            problems["test_path"] = str(error)
+    return problems
+
+
+def _sendable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(ord(character) < 32 or ord(character) == 127 for character in text)
+
+
+def url_problem(url: str) -> str:
+    """What is wrong with an address an admin typed; empty for a good one, and for none."""
+    if not url:
+        return ""
+    if "{{" in url:
+        return "Placeholders in addresses are not available yet."
+    try:
+        validate_base_url(url)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+def json_problem(value: Any, *, headers: bool = False, pairs: bool = False) -> str:
+    """What is wrong with headers, parameters or form fields; empty when nothing is.
+
+    ``pairs`` also allows a list of ``[name, value]``, for those whose order or repetition matters.
+    """
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif pairs and isinstance(value, list) and all(_is_pair(item) for item in value):
+        items = [(name, content) for name, content in value]
+    else:
+        return 'Enter a JSON object, such as {"name": "value"}' + (
+            ', or a list of pairs, such as [["name", "value"]].' if pairs else "."
+        )
+    try:
+        check(value)
+    except TemplateError as error:
+        return str(error)
+    if headers:
+        for name, content in items:
+            if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+                return f"{name!r} is no name of a header."
+            if not isinstance(content, str | int | float) or not str(content).isprintable():
+                return f"The header {name} must be one line of text."
+    return ""
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str)
