@@ -1,0 +1,122 @@
+"""Complete an attempt: judge the callback, exchange the code, store the token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from apiconnector import signals
+from apiconnector.client import token_sender
+from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
+from apiconnector.models import AuthorizationAttempt, ConnectionEvent, Token, health
+from apiconnector.oauth import AuthorizationCode, TokenAnswer, request_token
+
+if TYPE_CHECKING:
+    from apiconnector.models import Connection
+    from apiconnector.oauth import Callback
+
+Outcome = AuthorizationAttempt.Outcome
+
+#: What the errors of RFC 6749 section 4.1.2.1 (and a few common others) mean to the person at the page.
+ADVICE = {
+    "access_denied": "The request was denied on the provider's page. Press Authorize again if that was not meant.",
+    "invalid_scope": "The provider does not know a scope that was asked for: correct the scope of the connection.",
+    "unauthorized_client": "The app registered at the provider may not use this grant: change its settings there.",
+    "invalid_request": "The provider found the request faulty: compare URLs and PKCE with its documentation.",
+    "redirect_uri_mismatch": "Register the redirect URI shown on the connection's page at the provider, byte for byte.",
+    "unsupported_response_type": "The provider does not offer the authorization code grant to this app.",
+    "server_error": "The provider has trouble of its own: try again later.",
+    "temporarily_unavailable": "The provider is overloaded: try again later.",
+}
+_REFUSED = "The provider refused the request. Press Authorize to try again; its own words say why."
+
+
+def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
+    """Spend an attempt on its callback and write down how it ended. Never raises for what the provider did.
+
+    The caller has checked that browser and person are the ones who began it, and has consumed it.
+    """
+    if attempt.issuer and callback.iss and callback.iss != attempt.issuer:
+        # Mix-up (RFC 9207 section 2.4): another server's answer; neither its code nor its error is used.
+        _fail(
+            attempt,
+            Outcome.FAILED,
+            "The answer came from another issuer than the connection's. Nothing was exchanged. "
+            "Check the issuer of the connection.",
+        )
+        return
+    if callback.error:
+        outcome = Outcome.DENIED if callback.error == "access_denied" else Outcome.FAILED
+        _fail(attempt, outcome, ADVICE.get(callback.error, _REFUSED), callback.error, callback.error_description)
+        return
+    if not callback.code:
+        _fail(
+            attempt,
+            Outcome.FAILED,
+            "The provider sent neither a code nor an error. Press Authorize to try again.",
+        )
+        return
+    try:
+        answer = _exchange(attempt, callback.code)
+        _store(attempt, answer)
+    except TokenRequestFailed as error:
+        _refused(attempt, error)
+    except ConfigurationError as error:
+        _fail(attempt, Outcome.FAILED, str(error))
+
+
+def _exchange(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
+    connection = attempt.connection
+    grant = AuthorizationCode(code, attempt.redirect_uri, connection.open(attempt.verifier, "code verifier"))
+    return request_token(
+        connection.token_url,
+        grant,
+        connection.client_authentication(),
+        token_sender(connection.timeout_seconds),
+        now=timezone.now(),
+    )
+
+
+def _store(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
+    connection = attempt.connection
+    with transaction.atomic():
+        token = Token.objects.select_for_update().filter(connection=connection).first() or Token(connection=connection)
+        # A new grant replaces the old one whole: its refresh token could belong to another account.
+        for name, value in Token.values_from(answer, scope=connection.scope, hosts=connection.secret_hosts()).items():
+            setattr(token, name, value)
+        token.redirect_uri = attempt.redirect_uri
+        token.account_id = token.account_label = ""
+        token.values = {}
+        token.generation += 1
+        token.lease_owner, token.lease_until, token.refresh_started_at = "", None, None
+        token.save()
+        connection.token = token
+        health.works_again(connection)
+        connection.save(update_fields=["is_sealed"])
+        message = f"Granted scope: {token.scope}" if token.scope else ""
+        ConnectionEvent.record(connection, ConnectionEvent.Kind.AUTHORIZED, message, attempt.user)
+        attempt.finish(Outcome.AUTHORIZED, f"“{connection}” is authorized.")
+    signals.connection_authorized.send_robust(type(connection), connection=connection, actor=attempt.user)
+
+
+def _refused(attempt: AuthorizationAttempt, error: TokenRequestFailed) -> None:
+    connection = attempt.connection
+    if error.act is Act.ADMINISTRATOR and not _works(connection):
+        # A token that works goes on working, whatever became of the attempt to replace it.
+        health.needs_attention(connection, health.MISCONFIGURED, str(error))
+    _fail(attempt, Outcome.FAILED, str(error), error.error, error.error_description)
+
+
+def _works(connection: Connection) -> bool:
+    return Token.objects.filter(connection=connection).exclude(access_token="").exists()
+
+
+def _fail(
+    attempt: AuthorizationAttempt, outcome: Outcome, message: str, error: str = "", description: str = ""
+) -> None:
+    attempt.finish(outcome, message, error=error, error_description=description)
+    ConnectionEvent.record(
+        attempt.connection, ConnectionEvent.Kind.FAILED, f"Authorizing failed: {message}", attempt.user
+    )

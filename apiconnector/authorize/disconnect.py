@@ -1,0 +1,54 @@
+"""Disconnect: revoke the token at the provider where it can be, and forget it here in any case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from apiconnector.client import token_sender
+from apiconnector.exceptions import ConfigurationError
+from apiconnector.models import ConnectionEvent, Token, health
+from apiconnector.oauth import revoke
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+    from apiconnector.models import Connection
+
+
+def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUser | None = None) -> str:
+    """Revoke and delete the token; what happened, in words. Repeating it is harmless.
+
+    Never raises for what the provider does: the token row is gone in any case.
+    """
+    token = Token.objects.filter(connection=connection).first()
+    if token is None:
+        return f"“{connection}” holds no token."
+    token.connection = connection
+    message = _revoke(connection, token)
+    Token.objects.filter(pk=token.pk).delete()
+    connection._state.fields_cache.pop("token", None)
+    type(connection).objects.filter(pk=connection.pk, problem=health.NEEDS_REAUTHORIZATION).update(
+        problem="", problem_reason="", problem_at=None
+    )
+    connection.refresh_from_db(fields=["problem", "problem_reason", "problem_at"])
+    ConnectionEvent.record(connection, ConnectionEvent.Kind.REVOKED, message, actor)
+    return f"“{connection}” is disconnected. {message}"
+
+
+def _revoke(connection: Connection, token: Token) -> str:
+    if not connection.revocation_url:
+        return "The token was forgotten here; remove the access at the provider too, where it lists connected apps."
+    try:
+        client = connection.client_authentication()
+        send = token_sender(connection.timeout_seconds)
+        done = True
+        # The refresh token first: most servers revoke the access token with it (RFC 7009 section 2.1).
+        for secret, hint in ((token.refresh_token, "refresh_token"), (token.access_token, "access_token")):
+            if secret:
+                value = connection.open(secret, hint.replace("_", " "))
+                done = revoke(connection.revocation_url, value, client, send, token_type_hint=hint) and done
+    except ConfigurationError as error:
+        return f"The token was forgotten here, but could not be revoked at the provider: {error}"
+    if done:
+        return "The provider revoked the token."
+    return "The token was forgotten here, but the provider did not confirm that it revoked it."

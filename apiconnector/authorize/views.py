@@ -1,0 +1,155 @@
+"""``/oauth/callback``: where the provider sends the browser back to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.db import router, transaction
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_deny
+from django.views.decorators.csrf import csrf_exempt
+
+from apiconnector.authorize.begin import cookie_name
+from apiconnector.authorize.complete import complete
+from apiconnector.models import AuthorizationAttempt
+from apiconnector.models.attempt import digest
+from apiconnector.oauth import parse_callback
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from apiconnector.oauth import Callback
+
+Outcome = AuthorizationAttempt.Outcome
+_FORM_FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
+_AGAIN = "Open the connection in the admin and press Authorize again."
+
+
+@method_decorator([never_cache, csrf_exempt, xframe_options_deny, transaction.non_atomic_requests], name="dispatch")
+class CallbackView(View):
+    """Takes the answer of the authorization request (RFC 6749 section 4.1.2).
+
+    A state is spent by the first callback from the browser and person that began it, whatever its outcome; nobody
+    else's callback spends it. The code is exchanged here, outside any transaction: some live for 30 seconds.
+    """
+
+    http_method_names = ("get", "post")
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Send a form_post answer through GET: a cross-site POST carries no cookie."""
+        pairs = [(name, value) for name in _FORM_FIELDS for value in request.POST.getlist(name)]
+        response = HttpResponse(status=303)
+        response["Location"] = f"{request.path}?{urlencode(pairs)}"
+        return response
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Find the attempt, check browser and person, complete it, and show how it ended."""
+        callback = parse_callback(request.META.get("QUERY_STRING", ""))
+        if callback.too_long:
+            return _page(request, "The answer is too long to be a provider's.", status=400)
+        if callback.repeated:
+            names = ", ".join(callback.repeated)
+            return _page(
+                request,
+                f"The answer holds a parameter twice ({names}). It was not used. {_AGAIN}",
+                status=400,
+            )
+        if not callback.state:
+            return _page(
+                request,
+                f"The answer holds no state, so it can't be told what it belongs to. {_AGAIN}",
+                status=400,
+                callback=callback,
+            )
+        attempt = AuthorizationAttempt.objects.for_state(callback.state)
+        if attempt is None:
+            return _page(
+                request,
+                f"No attempt with this state is known: it is too old, or was not begun on this site. {_AGAIN}",
+                status=400,
+            )
+        refusal = _foreign(request, attempt, callback)
+        if refusal:
+            return _page(request, refusal, status=403)
+        return _answer(request, attempt, callback)
+
+
+def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> str:
+    """Why this browser or person may not use the attempt; empty where it may."""
+    nonce = request.COOKIES.get(cookie_name(callback.state), "")
+    if not nonce or not constant_time_compare(digest(nonce), attempt.nonce_hash):
+        return (
+            "Authorizing was begun in another browser, or the cookie of this attempt is gone. Go on in the browser "
+            f"where you pressed Authorize. If that was this one: is it the same host name? {_AGAIN}"
+        )
+    user = getattr(request, "user", None)
+    # With SESSION_COOKIE_SAMESITE = "Strict" there is no session here: nobody is not somebody else.
+    if user is not None and user.is_authenticated and user.pk != attempt.user_id:
+        return "Authorizing was begun by another user of this site. Sign in as that user, or press Authorize yourself."
+    return ""
+
+
+def _answer(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> HttpResponse:
+    if attempt.used_at is None and attempt.consume():
+        if attempt.is_expired:
+            attempt.finish(Outcome.EXPIRED, f"Authorizing took longer than ten minutes. {_AGAIN}")
+        else:
+            complete(attempt, callback)
+    else:
+        attempt.refresh_from_db()
+    if attempt.outcome == Outcome.OPEN:
+        return _page(
+            request,
+            "This answer is being worked on. Reload this page in a moment.",
+            status=400,
+            attempt=attempt,
+        )
+    status = 200 if attempt.outcome == Outcome.AUTHORIZED else 400
+    return _page(request, attempt.message, status=status, attempt=attempt)
+
+
+def _page(
+    request: HttpRequest,
+    message: str,
+    *,
+    status: int,
+    attempt: AuthorizationAttempt | None = None,
+    callback: Callback | None = None,
+) -> HttpResponse:
+    """The landing page. It never redirects to the admin: a Strict session would not come along."""
+    source = attempt or callback
+    context = {
+        "ok": status == 200,
+        "message": message,
+        "attempt": attempt,
+        "error": getattr(source, "error", ""),
+        "error_description": getattr(source, "error_description", ""),
+        "link": _link(attempt),
+    }
+    response = render(request, "apiconnector/callback.html", context, status=status)
+    # The address holds code and state: it is not handed on.
+    response["Referrer-Policy"] = "no-referrer"
+    response["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return response
+
+
+def _link(attempt: AuthorizationAttempt | None) -> str:
+    try:
+        if attempt is None:
+            return reverse("admin:apiconnector_connection_changelist")
+        return reverse("admin:apiconnector_connection_change", args=[attempt.connection_id])
+    except NoReverseMatch:
+        return ""
+
+
+# The decorator above covers the default database; tokens may be kept in another one.
+callback_view = transaction.non_atomic_requests(using=router.db_for_write(AuthorizationAttempt))(CallbackView.as_view())
