@@ -1,0 +1,56 @@
+"""Run one feed now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from apiconnector import signals
+from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
+from apiconnector.feeds import attempt
+from apiconnector.feeds.data import plain_data
+from apiconnector.feeds.verdict import End
+from apiconnector.models import Feed, FeedRun
+
+
+def find_feed(slug: str) -> Feed:
+    """The active feed of this slug, with its connection and token; ``FeedNotFound`` where there is none."""
+    feed = Feed.objects.select_related("connection__token").filter(slug=slug, is_active=True).first()
+    if feed is None:
+        raise FeedNotFound(f"There is no active feed “{slug}”.")
+    return feed
+
+
+def run_feed(slug: str, data: Any = None) -> FeedRun:
+    """Send one feed now and return its ``FeedRun``, which was saved after the answer.
+
+    One attempt is made. The run is ``failed`` whatever the remote did wrong and also when the connection is not ready;
+    ``run.raise_for_status()`` turns that into an error. The row belongs to the caller's transaction.
+
+    Raises ``FeedNotFound`` for an unknown or inactive feed, ``FeedMisconfigured`` for one with ``for_each``, and
+    ``InvalidFeedData`` for data that can't be kept.
+    """
+    feed = find_feed(slug)
+    if feed.for_each:
+        raise FeedMisconfigured(f"Feed “{slug}” makes one request for each item: use submit() for it.")
+    run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data), started_at=timezone.now())
+    done = attempt.send(feed, run)
+    run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
+    apply(run, done)
+    run.finished_at = timezone.now()
+    run.save()
+    signals.feed_run_finished.send_robust(FeedRun, run=run)
+    return run
+
+
+def apply(run: FeedRun, done: attempt.Attempt) -> None:
+    """Write an attempt into its run; the status is the caller's matter."""
+    run.outcome = done.verdict.outcome
+    run.error, run.error_message = done.verdict.error, done.verdict.message
+    run.status_code, run.duration_ms = done.status_code, done.duration_ms
+    run.attempts = [*run.attempts, done.record]
+    if done.verdict.end is not End.WAIT:
+        run.attempt_count += 1
+    run.data = done.data
+    run.values = done.values or {}

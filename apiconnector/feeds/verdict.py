@@ -1,0 +1,125 @@
+"""What an answer or an error means for a run: the rules of re-sending, in one place.
+
+GET, PUT and DELETE are idempotent (RFC 9110 section 9.2.2) and re-sent freely. POST and PATCH are re-sent only where
+the API can't have acted on them, or knows the run's idempotency key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import requests
+
+from apiconnector.exceptions import (
+    AuthorizationRequired,
+    ConfigurationError,
+    DestinationRefused,
+    ExpressionError,
+    FeedMisconfigured,
+    TemplateError,
+    TokenRequestFailed,
+)
+from apiconnector.models import FeedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Outcome = FeedRun.Outcome
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_TEMPORARY = frozenset({408, 425, 429})
+#: Errors of requests that are raised while it prepares a request, before anything is sent.
+_NOT_PREPARED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidJSONError,
+)
+
+
+class End(Enum):
+    """What becomes of the run."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RETRY = "retry"
+    #: The connection is not ready: the run waits for a person, and no attempt is used.
+    WAIT = "wait"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of the run, whether the API got it, and why: ``error`` is a kind, ``message`` our own words."""
+
+    end: End
+    outcome: FeedRun.Outcome
+    error: str = ""
+    message: str = ""
+
+
+def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_key: bool) -> Verdict:
+    """Judge an answer of the API. ``has_key``: the request carried an idempotency key in a header."""
+    if 200 <= status_code < 300:
+        return Verdict(End.SUCCEEDED, Outcome.SENT)
+    if 300 <= status_code < 400:
+        return Verdict(
+            End.FAILED,
+            Outcome.SENT,
+            "redirect",
+            f"The API answered with a redirect ({status_code}), which was not followed.",
+        )
+    message = f"The API answered {status_code}."
+    resendable = status_code == 401 or (
+        (status_code in _TEMPORARY or status_code >= 500)
+        and (
+            method in _IDEMPOTENT
+            or has_key
+            or status_code == 429
+            or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
+        )
+    )
+    return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
+
+
+def of_error(error: Exception, method: str, *, written: bool | None, has_key: bool) -> Verdict:
+    """Judge an error of our own or of the network.
+
+    ``written`` says whether the first byte of the request was handed to the network; None where nobody could tell.
+    """
+    if isinstance(error, TemplateError | ExpressionError | FeedMisconfigured):
+        return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+    if isinstance(error, AuthorizationRequired | ConfigurationError):
+        return Verdict(End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
+    if isinstance(error, TokenRequestFailed):
+        return Verdict(End.RETRY if error.retryable else End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
+    if isinstance(error, DestinationRefused):
+        outcome = Outcome.SENT if error.sent else Outcome.NOT_SENT
+        return Verdict(End.FAILED, outcome, "destination", str(error))
+    if isinstance(error, _NOT_PREPARED):
+        return Verdict(
+            End.FAILED,
+            Outcome.NOT_SENT,
+            "invalid_request",
+            "The request can't be made: check path, query and headers of the feed.",
+        )
+    if isinstance(error, requests.exceptions.TooManyRedirects):
+        return Verdict(End.FAILED, Outcome.SENT, "redirect", "The API redirected too often.")
+    if written is None:
+        written = not isinstance(error, requests.exceptions.ConnectTimeout)
+    timed_out = isinstance(error, requests.Timeout)
+    kind = "timeout" if timed_out else "connection"
+    if not written:
+        what = "could not be reached in time" if timed_out else "could not be reached"
+        return Verdict(End.RETRY, Outcome.NOT_SENT, kind, f"The API {what}. Nothing was sent.")
+    what = "did not answer in time" if timed_out else "broke off the connection"
+    if method in _IDEMPOTENT or has_key:
+        return Verdict(End.RETRY, Outcome.UNKNOWN, kind, f"The API {what}.")
+    return Verdict(
+        End.FAILED,
+        Outcome.UNKNOWN,
+        kind,
+        f"The API {what} after the request was sent: whether it acted on it is unknown. "
+        "Look there before sending it again.",
+    )
