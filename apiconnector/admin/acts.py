@@ -1,0 +1,138 @@
+"""What an admin does with a connection besides editing it: authorize, test, disconnect. Each a POST with permission."""
+
+from __future__ import annotations
+
+from functools import partial, update_wrapper
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from apiconnector.authorize import begin, callback_uri, disconnect
+from apiconnector.authorize.begin import other_host
+from apiconnector.exceptions import ConfigurationError
+from apiconnector.models import Connection, ConnectionEvent, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+    Act = Callable[[HttpRequest, Connection], HttpResponse]
+    ModelAdmin = admin.ModelAdmin[Connection]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class ConnectionActs(ModelAdmin):
+    """The part of the connection's admin that talks to the provider."""
+
+    def get_urls(self) -> list[Any]:
+        """Add one URL for each act."""
+        acts: dict[str, tuple[str, Act]] = {
+            "authorize": ("authorize", self._authorize),
+            "test": ("test", self._test),
+            "disconnect": ("authorize", self._disconnect),
+        }
+        own = [
+            path(
+                f"<path:object_id>/{name}/",
+                self._view(partial(self._act, permission=permission, act=act)),
+                name=f"apiconnector_connection_{name}",
+            )
+            for name, (permission, act) in acts.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def _view(self, act: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        """A view of the admin site that is not run inside a transaction: it waits for somebody else's server."""
+        update_wrapper(act, self._act)
+        return transaction.non_atomic_requests(require_POST(self.admin_site.admin_view(act)))
+
+    def may(self, request: HttpRequest, action: str) -> bool:
+        """Whether a person has the permission for an act."""
+        codename = get_permission_codename(action, self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    def _act(self, request: HttpRequest, object_id: str, *, permission: str, act: Act) -> HttpResponse:
+        if not self.may(request, permission):
+            raise PermissionDenied
+        connection = self.get_object(request, unquote(object_id))
+        if connection is None:
+            raise Http404
+        return act(request, connection)
+
+    def _back(self, connection: Connection, field: str = "") -> HttpResponseRedirect:
+        url = reverse(f"{self.admin_site.name}:apiconnector_connection_change", args=[connection.pk])
+        return HttpResponseRedirect(f"{url}#id_{field}" if field else url)
+
+    def _log(self, request: HttpRequest, connection: Connection, message: str) -> None:
+        assert request.user.pk is not None  # the admin view lets nobody else in
+        LogEntry.objects.log_actions(request.user.pk, [connection], CHANGE, message, single_object=True)
+
+    def _authorize(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Send the browser to the provider's page."""
+        try:
+            if origin := other_host(request):
+                url = origin + request.path.removesuffix("authorize/") + "change/"
+                self.message_user(
+                    request,
+                    format_html(
+                        "This page was opened under another host than APICONNECTOR_BASE_URL, where the provider "
+                        'sends the browser back to. Press Authorize there: <a href="{0}">{0}</a>',
+                        url,
+                    ),
+                    messages.ERROR,
+                )
+                return self._back(connection)
+            begun = begin(connection, redirect_uri=callback_uri(request), user=request.user)
+        except ValidationError as error:
+            for name, texts in error.message_dict.items():
+                self.message_user(request, f"{_label(name)}: {' '.join(texts)}", messages.ERROR)
+            return self._back(connection, next(iter(error.message_dict)))
+        except ConfigurationError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self._back(connection)
+        self._log(request, connection, "Began to authorize.")
+        response = HttpResponseRedirect(begun.url)
+        begun.set_cookie(response)
+        # The provider needs to know nothing of the admin's address.
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def _test(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Send the test request and say what came back."""
+        result = connection.test()
+        parts = [result.message]
+        if result.label:
+            parts.append(f"Account: {result.label}.")
+        if result.account_id:
+            parts.append(f"Account id: {result.account_id}.")
+        if result.ok and (result.label or result.account_id):
+            Token.objects.filter(connection=connection).update(account_label=result.label, account_id=result.account_id)
+        kind = ConnectionEvent.Kind.TESTED if result.ok else ConnectionEvent.Kind.FAILED
+        ConnectionEvent.record(
+            connection, kind, result.message if result.ok else f"Test: {result.message}", request.user
+        )
+        self._log(request, connection, "Tested.")
+        self.message_user(request, " ".join(parts), messages.SUCCESS if result.ok else messages.ERROR)
+        return self._back(connection)
+
+    def _disconnect(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Revoke and forget the token."""
+        message = disconnect(connection, actor=request.user)
+        self._log(request, connection, "Disconnected.")
+        self.message_user(request, message, messages.SUCCESS)
+        return self._back(connection)
+
+
+def _label(name: str) -> str:
+    return Connection.label_of(name).capitalize()

@@ -1,0 +1,263 @@
+"""The connection's admin: its form, its list, and the panel above the form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import HttpResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+
+from apiconnector import auth
+from apiconnector.admin.acts import ConnectionActs
+from apiconnector.admin.forms import SHOWN, ConnectionForm, SecretField, SecretInput, SecretJSONField, SecretTextarea
+from apiconnector.authorize import callback_uri
+from apiconnector.exceptions import ConfigurationError
+from apiconnector.fields import EncryptedField, EncryptedJSONField
+from apiconnector.models import Connection, ConnectionEvent
+from apiconnector.models.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.models import Field, QuerySet
+    from django.forms import Field as FormField
+    from django.http import HttpRequest
+
+    from apiconnector.models import Token
+
+#: How a status looks: the class of its badge.
+_TONES = {
+    Status.READY: "good",
+    Status.AUTHORIZED: "good",
+    Status.NOT_AUTHORIZED: "open",
+    Status.INACTIVE: "off",
+}
+_FIELDSETS: list[tuple[str | None, dict[str, Any]]] = [
+    (None, {"fields": ["name", "slug", "base_url", "auth_method"]}),
+    (
+        "Credentials",
+        {
+            "fields": ["client_id", "client_secret", "username", "password", "api_key"],
+            "classes": ["apiconnector-group"],
+        },
+    ),
+    ("OAuth", {"fields": ["authorization_url", "token_url", "scope"], "classes": ["apiconnector-group"]}),
+    (
+        "OAuth details",
+        {
+            "fields": [
+                "pkce",
+                "client_auth",
+                "refresh_url",
+                "revocation_url",
+                "issuer",
+                "scope_delimiter",
+                "client_secret_expires_on",
+            ],
+            "classes": ["collapse", "apiconnector-group"],
+        },
+    ),
+    (
+        "Where the credential goes",
+        {
+            "fields": ["credential_in", "credential_name", "credential_prefix"],
+            "classes": ["collapse", "apiconnector-group"],
+        },
+    ),
+    (
+        "Every request",
+        {
+            "fields": [
+                "is_active",
+                "timeout",
+                "default_headers",
+                "default_params",
+                "default_body",
+                "allowed_hosts",
+                "variables",
+                "secret_variables",
+            ],
+            "classes": ["collapse"],
+        },
+    ),
+    (
+        "Test request",
+        {
+            "fields": ["test_method", "test_path", "label_template", "account_id_path"],
+            "classes": ["collapse"],
+        },
+    ),
+]
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ConnectionActs):
+    """Add, edit, authorize, test and disconnect connections."""
+
+    form = ConnectionForm
+    list_display = ("name", "slug", "method_label", "base_url", "status_badge")
+    list_filter = ("auth_method", "is_active")
+    search_fields = ("name", "slug", "base_url")
+    list_select_related = ("token",)
+    prepopulated_fields: ClassVar[dict[str, Sequence[str]]] = {"slug": ("name",)}
+    save_on_top = False
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["apiconnector/admin.css"]}
+        js = ("apiconnector/copy.js",)
+
+    def get_urls(self) -> list[Any]:
+        """Add the style sheet that shows the fields of the chosen method."""
+        own = path("fields.css", self.admin_site.admin_view(fields_css), name="apiconnector_connection_fields_css")
+        return [own, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
+        """One query for the list and its status column."""
+        return super().get_queryset(request).select_related("token")
+
+    @admin.display(description="Authentication", ordering="auth_method")
+    def method_label(self, connection: Connection) -> str:
+        """The label of the method, or its name where the app that registers it is gone."""
+        method = connection.method_or_none
+        return method.label if method else connection.auth_method
+
+    @admin.display(description="Status")
+    def status_badge(self, connection: Connection) -> str:
+        """The status, with its reason as a tool tip."""
+        return badge(connection)
+
+    # The form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
+        """All fields; which rows are seen is the style sheet's matter, and the method's."""
+        del request, obj
+        known = {name for _, options in _FIELDSETS for name in options["fields"]}
+        extra = sorted({name for method in auth.methods() for name in method.fields} - known)
+        more = [("More", {"fields": extra, "classes": ["apiconnector-group"]})] if extra else []
+        return [*_FIELDSETS[:3], *more, *_FIELDSETS[3:]]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
+        """The slug of a saved connection, and secrets for whoever may not enter them."""
+        names = list(super().get_readonly_fields(request, obj))
+        if obj is not None:
+            names.append("slug")
+        if not self.may(request, "enter_secrets"):
+            names += [field.name for field in Connection._meta.concrete_fields if isinstance(field, EncryptedField)]
+        return names
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Connection | None = None) -> dict[str, Any]:
+        """Only a new connection's slug follows its name."""
+        return {} if obj is not None else dict(super().get_prepopulated_fields(request, obj))
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest | None, **kwargs: Any
+    ) -> FormField | None:
+        """Secrets get an input that never shows them."""
+        if not isinstance(db_field, EncryptedField) or db_field.name in SHOWN:
+            if db_field.name in SHOWN:
+                kwargs["widget"] = AdminTextInputWidget()
+            if db_field.name == "scope_delimiter":
+                kwargs["strip"] = False  # it is a space, most of the time
+            return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[arg-type]  # stubs
+        arguments: dict[str, Any] = {
+            "required": False,
+            "label": str(db_field.verbose_name).capitalize(),
+            "help_text": db_field.help_text,
+        }
+        if isinstance(db_field, EncryptedJSONField):
+            return SecretJSONField(widget=SecretTextarea(), **arguments)
+        return SecretField(widget=SecretInput(), **arguments)
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save, and write down which fields were changed, never what to."""
+        super().save_model(request, obj, form, change)
+        if change and form.changed_data:
+            labels = ", ".join(obj.label_of(name) for name in form.changed_data)
+            ConnectionEvent.record(obj, ConnectionEvent.Kind.EDITED, f"Changed: {labels}", request.user)
+
+    def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: str | None = None) -> HttpResponse:
+        """Stay on the page of a connection that still has to be authorized: the button is there."""
+        if obj.method.needs_person and "_addanother" not in request.POST and "_popup" not in request.POST:
+            answers = request.POST.copy()
+            answers["_continue"] = "1"
+            request.POST = answers  # type: ignore[assignment]  # as UserAdmin does
+        return super().response_add(request, obj, post_url_continue)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Add what the panel above the form shows."""
+        panel: dict[str, Any] = {"redirect_uri": "", "redirect_uri_error": ""}
+        try:
+            panel["redirect_uri"] = callback_uri(request)
+        except ConfigurationError as error:
+            panel["redirect_uri_error"] = str(error)
+        connection = self.get_object(request, object_id) if object_id else None
+        if connection is not None and self.has_view_permission(request, connection):
+            panel |= self._panel(request, connection, panel["redirect_uri"])
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "panel": panel})
+
+    def _panel(self, request: HttpRequest, connection: Connection, redirect_uri: str) -> dict[str, Any]:
+        token = _token(connection)
+        method = connection.method_or_none
+        return {
+            "connection": connection,
+            "badge": badge(connection),
+            "reason": connection.status_reason,
+            "needs_person": method is not None and method.needs_person,
+            "token": token,
+            "is_expired": token is not None and token.is_expired(timezone.now()),
+            "moved": token is not None and bool(token.redirect_uri) and token.redirect_uri != redirect_uri,
+            "may_authorize": self.may(request, "authorize"),
+            "may_test": self.may(request, "test"),
+            "events": connection.events.select_related("actor")[:8],
+        }
+
+
+def _token(connection: Connection) -> Token | None:
+    try:
+        token = connection.token
+    except ObjectDoesNotExist:
+        return None
+    return token if token.access_token else None
+
+
+def badge(connection: Connection) -> str:
+    """The status as a coloured word; colour is never the only sign."""
+    status = Status(connection.status)
+    return format_html(
+        '<span class="apiconnector-badge apiconnector-{}" title="{}">{}</span>',
+        _TONES.get(status, "bad"),
+        connection.status_reason,
+        status.label,
+    )
+
+
+def fields_css(request: HttpRequest) -> HttpResponse:
+    """Hide the rows that the chosen method does not use. Plain CSS: it works without JavaScript, as one chooses."""
+    del request
+    used = {name for method in auth.methods() for name in method.fields}
+    rules = []
+    for method in auth.methods():
+        chosen = f'form:has(#id_auth_method option[value="{method.name}"]:checked)'
+        hidden = sorted(used - set(method.fields))
+        if "client_secret" not in method.fields:
+            hidden.append("client_secret_expires_on")
+        rules += [f"{chosen} .form-row.field-{name}" for name in hidden]
+        rules += [
+            f"{chosen} fieldset.apiconnector-group:has(.field-{options['fields'][0]})"
+            for _, options in _FIELDSETS
+            if "apiconnector-group" in options.get("classes", ()) and not set(options["fields"]) & set(method.fields)
+        ]
+    response = HttpResponse(",\n".join(rules) + " { display: none; }\n", content_type="text/css")
+    response["Cache-Control"] = "private, max-age=60"
+    return response

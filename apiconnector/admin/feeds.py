@@ -1,0 +1,41 @@
+"""The feed's admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+
+from apiconnector.models import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    ModelAdmin = admin.ModelAdmin[Feed]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Feed)
+class FeedAdmin(ModelAdmin):
+    """Describe what is sent, and where."""
+
+    list_display = ("name", "slug", "trigger", "connection", "method", "path", "is_active")
+    list_filter = ("is_active", "connection", "trigger")
+    list_select_related = ("connection",)
+    search_fields = ("name", "slug", "trigger", "path")
+    prepopulated_fields: ClassVar[dict[str, Sequence[str]]] = {"slug": ("name",)}
+    autocomplete_fields = ("connection",)
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["name", "slug", "connection", "trigger", "is_active"]}),
+        ("Request", {"fields": ["method", "path", "body_format", "body"]}),
+        ("Query and headers", {"fields": ["query", "headers"], "classes": ["collapse"]}),
+        ("Answer", {"fields": ["response_values"], "classes": ["collapse"]}),
+        (
+            "Delivery",
+            {
+                "fields": ["idempotency_header", "max_attempts", "retry_delay", "timeout"],
+                "classes": ["collapse"],
+            },
+        ),
+    ]

@@ -1,0 +1,28 @@
+"""The app: what is registered when Django starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class ApiConnectorConfig(AppConfig):
+    """Registers the system checks and the one receiver the app has itself."""
+
+    name = "apiconnector"
+    verbose_name = "API connections"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register checks, and wake what waited for a connection when it is authorized."""
+        from apiconnector import checks, signals  # noqa: PLC0415 - models can't be imported before ready()
+        from apiconnector.feeds import outbox  # noqa: PLC0415 - models can't be imported before ready()
+
+        checks.register()
+
+        def wake(connection: Any, **_: Any) -> None:
+            outbox.wake(connection)
+
+        for signal in (signals.connection_authorized, signals.connection_recovered):
+            signal.connect(wake, weak=False, dispatch_uid="apiconnector.wake")
