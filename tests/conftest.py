@@ -1,0 +1,65 @@
+"""What the tests share. In CI a skipped test is a failed run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from apiconnector.models import Connection, Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and os.environ.get("CI"):
+        terminalreporter.section("skipped in CI: that is a failure", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = 1
+
+
+@pytest.fixture
+def make_connection(db: None) -> Callable[..., Connection]:
+    """A saved connection; what is not said is plausible."""
+
+    def make(**fields: Any) -> Connection:
+        values = {"name": "CRM", "slug": "crm", "base_url": "https://api.example.com/v1", **fields}
+        return Connection.objects.create(**values)
+
+    return make
+
+
+@pytest.fixture
+def bearer(make_connection: Callable[..., Connection]) -> Connection:
+    return make_connection(auth_method="bearer", api_key="canary-bearer-key")
+
+
+@pytest.fixture
+def make_feed(db: None) -> Callable[..., Feed]:
+    def make(connection: Connection, **fields: Any) -> Feed:
+        values = {
+            "name": "Lead",
+            "slug": "lead",
+            "trigger": "contact",
+            "path": "leads",
+            "body_format": "json",
+            "body": {"email": "{{ email }}"},
+            **fields,
+        }
+        return Feed.objects.create(connection=connection, **values)
+
+    return make
+
+
+@pytest.fixture
+def admin_user(django_user_model: type[User]) -> User:
+    return django_user_model.objects.create_superuser("admin", "admin@example.org", "secret")

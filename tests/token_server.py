@@ -1,0 +1,100 @@
+"""A provider that counts: tokens that rotate, and an API that accepts only the newest. Plain http.server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TokenServer(ThreadingHTTPServer):
+    """``/token`` gives ``access-n`` and ``refresh-n``; ``/api/…`` wants the newest access token."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.lock = threading.Lock()
+        self.generation = 0
+        self.requests: list[dict[str, str]] = []
+        self.api_calls: list[str] = []
+        self.expires_in: int | None = 3600
+        self.delay = 0.0
+        self.rotates = True
+        #: What the next token requests are answered with instead: status and body.
+        self.answers: list[tuple[int, Any]] = []
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: TokenServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if self.path != "/token":
+            self.answer_api()
+            return
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        time.sleep(self.server.delay)
+        with self.server.lock:
+            self.server.requests.append(form)
+            if self.server.answers:
+                self.send(*self.server.answers.pop(0))
+                return
+            if form["grant_type"] == "refresh_token" and form["refresh_token"] != f"refresh-{self.server.generation}":
+                self.send(400, {"error": "invalid_grant"})
+                return
+            self.server.generation += 1
+            number = self.server.generation
+        answer: dict[str, Any] = {"access_token": f"access-{number}", "token_type": "bearer"}
+        if form["grant_type"] != "client_credentials" and self.server.rotates:
+            answer["refresh_token"] = f"refresh-{number}"
+        if self.server.expires_in is not None:
+            answer["expires_in"] = self.server.expires_in
+        self.send(200, answer)
+
+    def do_GET(self) -> None:
+        self.answer_api()
+
+    def answer_api(self) -> None:
+        sent = self.headers.get("Authorization", "")
+        with self.server.lock:
+            self.server.api_calls.append(sent)
+            accepted = sent == f"Bearer access-{self.server.generation}"
+        self.send(200 if accepted else 401, {"accepted": accepted})
+
+    def send(self, status: int, body: Any) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def running() -> Iterator[TokenServer]:
+    server = TokenServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,6 @@
+"""A site that forgot to include the callback."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
