@@ -45,8 +45,17 @@ def _revoke(connection: Connection, token: Token) -> str:
         # The refresh token first: most servers revoke the access token with it (RFC 7009 section 2.1).
         for secret, hint in ((token.refresh_token, "refresh_token"), (token.access_token, "access_token")):
             if secret:
-                value = connection.open(secret, hint.replace("_", " "))
-                done = revoke(connection.revocation_url, value, client, send, token_type_hint=hint) and done
+                # Opened within the call: pages on errors show the locals of a frame.
+                done = (
+                    revoke(
+                        connection.revocation_url,
+                        connection.open(secret, hint.replace("_", " ")),
+                        client,
+                        send,
+                        token_type_hint=hint,
+                    )
+                    and done
+                )
     except ConfigurationError as error:
         return f"The token was forgotten here, but could not be revoked at the provider: {error}"
     if done:

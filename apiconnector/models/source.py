@@ -175,9 +175,9 @@ class TokenSource:
             return request_token(
                 connection.token_url, ClientCredentials(connection.scope), client, send, now=timezone.now()
             )
-        refresh_token = connection.open(token.refresh_token, "refresh token")
-        url = connection.refresh_url or connection.token_url
-        return request_token(url, RefreshToken(refresh_token), client, send, now=timezone.now())
+        # Never in a variable: pages on errors show the locals of a frame, and a grant hides what it holds.
+        grant = RefreshToken(connection.open(token.refresh_token, "refresh token"))
+        return request_token(connection.refresh_url or connection.token_url, grant, client, send, now=timezone.now())
 
     def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
         """Write down what a refused refresh means, and raise it."""
