@@ -46,7 +46,7 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("DATABASE_URL", default="sqlite:///" + str(BASE_DIR / "tests.sqlite3"))}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file and not memory: the lease is tested with real processes and threads.
-    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "tests.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": env("TESTS_SQLITE", default=str(BASE_DIR / "tests.sqlite3"))}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_URL = "/static/"
 USE_TZ = True
