@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +28,11 @@ GENERATE_HINT = (
     'Run "python manage.py apiconnector keys generate" and put the key it prints into APICONNECTOR_KEYS, '
     "a list, from a place that is not in version control."
 )
+
+_BLANK = re.compile(r"[\s\\]")
+_HOST = re.compile(r"\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+# A last label of digits is an address that was mistyped: no host ends so.
+_NUMERIC = re.compile(r"(?:.*\.)?[0-9]+\.?")
 
 
 def keys() -> tuple[str, ...]:
@@ -67,13 +74,44 @@ def base_url() -> str:
     try:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        # Nothing else, not even an empty query, or a blank that came along from the environment.
+        valid = valid and str(value).rstrip("/").lower() == f"{parts.scheme}://{parts.netloc}".lower()
     except (ValueError, AttributeError, TypeError):
         valid = False
-    if not valid or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+    if not valid or parts.username is not None or _BLANK.search(parts.netloc):
         raise ConfigurationError(
             'APICONNECTOR_BASE_URL must be an origin such as "https://www.example.org"; the path is added to it.'
         )
     return str(value).rstrip("/")
+
+
+def trusted_hosts() -> tuple[str, ...]:
+    """``APICONNECTOR_TRUSTED_HOSTS`` in lower case: hosts, ``.suffix`` and CIDR, without port; none unless set.
+
+    A single address counts as a network of one. Raises ``ConfigurationError`` that names the entry by its position.
+    """
+    value: Any = getattr(settings, "APICONNECTOR_TRUSTED_HOSTS", None) or ()
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise ConfigurationError('APICONNECTOR_TRUSTED_HOSTS must be a list of hosts, such as ["localhost"].')
+    for position, entry in enumerate(value):
+        if not (isinstance(entry, str) and (_is_network(entry) or _is_host(entry))):
+            raise ConfigurationError(
+                f"APICONNECTOR_TRUSTED_HOSTS[{position}] is no host, .suffix or network: they are written without "
+                "scheme, port and path, a network with the bits behind its prefix at zero, and names beyond ASCII in "
+                "their xn-- form."
+            )
+    return tuple(entry.lower() for entry in value)
+
+
+def _is_network(entry: str) -> bool:
+    try:
+        return bool(ipaddress.ip_network(entry))
+    except ValueError:
+        return False
+
+
+def _is_host(entry: str) -> bool:
+    return bool(_HOST.fullmatch(entry)) and not _NUMERIC.fullmatch(entry)
 
 
 def timeout() -> float:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+import django
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Case, Value
+from django.db.models.functions import Cast
 from django.db.models.query_utils import DeferredAttribute
 from django.forms.fields import InvalidJSONInput
 
@@ -81,8 +84,8 @@ class EncryptedField(TextField):
         """What an attribute holds after ``value`` was assigned."""
         if isinstance(value, Secret):
             return value
-        if hasattr(value, "resolve_expression"):  # F(), Value(): Django resolves them, get_db_prep_save refuses
-            return value
+        if hasattr(value, "resolve_expression"):  # F(), Value(): the database would store plain text
+            self._refuse()
         return Secret(self.empty() if value is None or value == "" else self.plain(value))
 
     def from_db_value(self, value: str | None, *_: Any) -> Secret[Any]:
@@ -108,9 +111,7 @@ class EncryptedField(TextField):
         """Seal a value that was assigned since the last save, for the hosts of its row."""
         del add
         value = getattr(model_instance, self.attname)
-        if not isinstance(value, Secret) or not value:
-            return value
-        if value.column == self.column_label:
+        if not value or value.column == self.column_label:
             return value
         # One copied from another column stays bound to the hosts it was bound to.
         hosts = value.envelope().hosts if value.stored else cast("BindsSecrets", model_instance).secret_hosts()
@@ -132,9 +133,34 @@ class EncryptedField(TextField):
             return value.stored
         if value is None or value == "":
             return ""
-        if hasattr(value, "resolve_expression"):
-            return value
         return self._refuse()
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Let only those expressions through that hold ciphertext."""
+        if hasattr(value, "as_sql"):
+            return self._only_stored(value)
+        return super().get_db_prep_save(value, connection)
+
+    if django.VERSION < (6, 1):
+
+        def get_placeholder(self, value: Any, *_: Any) -> str:
+            """The same, where Django asks an expression in an UPDATE for nothing else."""
+            if hasattr(value, "as_sql"):
+                self._only_stored(value)
+            return "%s"
+
+    def _only_stored(self, expression: Any) -> Any:
+        """Accept what ``bulk_update()`` makes: a CASE over values, each of them ciphertext or empty."""
+        found = [expression]
+        while found:
+            part = found.pop()
+            if isinstance(part, Cast):
+                found += part.get_source_expressions()
+            elif isinstance(part, Case):
+                found += [case.result for case in part.cases] + [part.default]
+            elif not isinstance(part, Value) or self.get_prep_value(part.value) is None:
+                self._refuse()
+        return expression
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Give the database the ciphertext."""
@@ -195,8 +221,10 @@ class JSONFormField(forms.JSONField):
         """Parse; nesting too deep for the parser is an error of the field like any other."""
         try:
             return super().to_python(value)
-        except RecursionError:
-            raise ValidationError("This is nested too deep.", code="invalid") from None
+        except (RecursionError, ValueError):  # Python reads no number of more than 4,300 digits
+            raise ValidationError(
+                "This is nested too deep, or holds a number too long to read.", code="invalid"
+            ) from None
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """Show the text as it was typed."""
@@ -214,7 +242,7 @@ class JSONFormField(forms.JSONField):
         """Compare values; what can't be parsed has changed."""
         try:
             return bool(super().has_changed(initial, data))
-        except (RecursionError, ValidationError):
+        except (RecursionError, ValueError, ValidationError):
             return True
 
 
@@ -273,6 +301,10 @@ class JSONTextField(TextField):
                 "This can't be kept as JSON: it holds NaN, infinity, half a surrogate pair, or is nested too deep.",
                 code="invalid",
             ) from None
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        """A form emptied means the default, such as {}."""
+        setattr(instance, self.attname, self.get_default() if data is None else data)
 
     def formfield(self, *args: Any, **kwargs: Any) -> Any:
         """Edit it as JSON."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from apiconnector.exceptions import ConnectionNotFound
 from apiconnector.feeds import run_feed, submit
 from apiconnector.models import Connection
+from apiconnector.models.validation import is_findable
 
 if TYPE_CHECKING:
     from apiconnector.client import ApiSession
@@ -22,7 +23,8 @@ def connect(slug: str) -> ApiSession:
 
     Raises ``ConnectionNotFound``, and nothing else: what is wrong with the connection surfaces at the request.
     """
-    connection = Connection.objects.select_related("token").filter(slug=slug, is_active=True).first()
+    rows = Connection.objects.select_related("token").filter(is_active=True)
+    connection = rows.filter(slug=slug).first() if is_findable(slug) else None
     if connection is None:
-        raise ConnectionNotFound(f"There is no active connection “{slug}”.")
+        raise ConnectionNotFound(f"There is no active connection {slug!r}.")
     return connection.session()

@@ -11,7 +11,7 @@ if TYPE_CHECKING or django.VERSION >= (6, 0):
 else:
     from django_tasks import task, task_backends
 
-from apiconnector.feeds.outbox import send_due
+from apiconnector.feeds.delivery import send_due
 
 #: A site that wants a backend of its own for this app gives it this alias in ``TASKS``.
 ALIAS = "apiconnector"
@@ -21,3 +21,8 @@ ALIAS = "apiconnector"
 def send_runs(run_ids: list[int]) -> None:
     """Send these runs, if they are still due."""
     send_due(run_ids)
+
+
+def sends_at_once() -> bool:
+    """Whether the backend runs a task while it is enqueued, as the default one does."""
+    return type(send_runs.get_backend()).__name__ == "ImmediateBackend"

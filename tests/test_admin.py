@@ -65,6 +65,21 @@ def test_add_and_change_without_showing_a_secret_again(admin_client: Client) -> 
     assert "canary" not in str(list(LogEntry.objects.values())) + str(list(ConnectionEvent.objects.values()))
 
 
+def test_without_a_key_the_form_says_so(admin_client: Client, settings: Any) -> None:
+    settings.APICONNECTOR_KEYS = []
+    response = admin_client.post(ADD, form(auth_method="bearer", api_key="canary-key"))
+    assert set(errors(response)) == {"api_key"}
+    assert "keys generate" in str(errors(response))
+    assert "canary" not in response.content.decode()
+
+
+def test_a_connection_with_a_history_can_be_deleted(admin_client: Client, bearer: Connection) -> None:
+    ConnectionEvent.record(bearer, ConnectionEvent.Kind.TESTED)
+    url = reverse("admin:apiconnector_connection_delete", args=[bearer.pk])
+    assert admin_client.post(url, {"post": "yes"}).status_code == 302
+    assert not Connection.objects.exists()
+
+
 def test_a_secret_is_removed_by_its_box(admin_client: Client, bearer: Connection) -> None:
     sent = form(auth_method="none", base_url=bearer.base_url, **{"api_key-remove": "on"})
     assert admin_client.post(change_url(bearer), sent).status_code == 302
@@ -115,6 +130,7 @@ def test_a_shown_credential_is_not_typed_by_sending_it_back(
         ({"variables": '{"a": NaN}'}, {"variables"}),
         ({"variables": '{"a": "\\ud800"}'}, {"variables"}),
         ({"variables": "[" * 600 + "]" * 600}, {"variables"}),
+        ({"variables": "1" * 5000}, {"variables"}),
         ({"secret_variables": "[1]"}, {"secret_variables"}),
         ({"timeout": "0"}, {"timeout"}),
         ({"timeout": "nan"}, {"timeout"}),
@@ -254,6 +270,22 @@ def test_runs_and_events_are_read_only(
     ConnectionEvent.record(bearer, ConnectionEvent.Kind.TESTED, "fine")
     assert b"fine" in admin_client.get("/admin/apiconnector/connectionevent/").content
     assert FeedRun.objects.get().status == "succeeded"
+
+
+@responses.activate
+@pytest.mark.parametrize("body", [b'{"a": "\\ud800"}', b"[" * 900 + b"]" * 900], ids=["surrogate", "deep"])
+def test_a_run_with_an_odd_answer_is_shown(
+    admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed], body: bytes
+) -> None:
+    make_feed(bearer)
+    responses.post("https://api.example.com/v1/leads", body=body)
+    run = run_feed("lead", {"email": "a"})
+    assert admin_client.get(f"/admin/apiconnector/feedrun/{run.pk}/change/").status_code == 200
+
+
+def test_a_json_field_that_is_emptied_means_the_default(admin_client: Client) -> None:
+    assert admin_client.post(ADD, form(default_headers="", allowed_hosts="")).status_code == 302
+    assert (Connection.objects.get().default_headers, Connection.objects.get().allowed_hosts) == ({}, [])
 
 
 @responses.activate

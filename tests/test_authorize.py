@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apiconnector import signals
+from apiconnector.authorize import complete
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token
 from apiconnector.shortcuts import connect
 from tests import provider
@@ -131,6 +132,13 @@ def test_the_cookie_is_secure_on_https(site: Client, connection: Connection, set
 def test_a_missing_session_is_not_another_user(site: Client, connection: Connection) -> None:
     """What the browser does with SESSION_COOKIE_SAMESITE = "Strict": only the Lax cookie comes along."""
     back = Person().answer(press_authorize(site, connection))
+    del site.cookies["sessionid"]
+    assert come_back(site, back).status_code == 200
+
+
+def test_a_login_required_site_lets_the_callback_through(site: Client, connection: Connection, settings: Any) -> None:
+    back = Person().answer(press_authorize(site, connection))
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
     del site.cookies["sessionid"]
     assert come_back(site, back).status_code == 200
 
@@ -339,6 +347,24 @@ def test_a_token_endpoint_that_answers_nonsense(
     connection.refresh_from_db()
     assert connection.status == ("misconfigured" if name == "redirect" else "not_authorized")
     assert ConnectionEvent.objects.get(kind="failed", message__startswith="Authorizing failed").actor == admin_user
+
+
+def test_a_connection_deleted_while_the_provider_answers(
+    site: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = Person().answer(press_authorize(site, connection))
+    real = complete._exchange
+
+    def deleted_meanwhile(*arguments: Any) -> Any:
+        answer = real(*arguments)
+        Connection.objects.all().delete()
+        return answer
+
+    monkeypatch.setattr(complete, "_exchange", deleted_meanwhile)
+    page = come_back(site, back)
+    assert page.status_code == 400
+    assert "deleted" in text(page)
+    assert not Token.objects.exists()
 
 
 def test_disconnect_revokes_at_the_provider_and_can_be_repeated(site: Client, connection: Connection) -> None:

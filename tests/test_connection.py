@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import responses
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apiconnector import auth
-from apiconnector.exceptions import ConfigurationError, ConnectionNotFound, SecretSealed
+from apiconnector import auth, signals
+from apiconnector.exceptions import ConfigurationError, ConnectionNotFound, RequestRefused, SecretSealed
 from apiconnector.models import Connection, Token
 from apiconnector.shortcuts import connect
 
@@ -83,6 +84,7 @@ def test_full_clean_requires_what_the_method_declares(method: str, fields: set[s
         ({"preset": "google"}, "preset"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1}, "timeout"),
+        ({"timeout": 1e12}, "timeout"),
         ({"auth_method": "bearer", "api_key": "line\nbreak"}, "api_key"),
         ({"auth_method": "bearer", "api_key": "k", "credential_name": "X Y"}, "credential_name"),
         ({"auth_method": "bearer", "api_key": "k", "credential_prefix": "a\nb"}, "credential_prefix"),
@@ -197,6 +199,114 @@ def test_connect_raises_only_not_found(make_connection: Callable[..., Connection
     make_connection(slug="empty", auth_method="bearer")
     with connect("empty") as api, pytest.raises(ConfigurationError, match="API key"):
         api.get("x")
+    for name in ("a\x00", "\ud800", None):
+        with pytest.raises(ConnectionNotFound):
+            connect(name)  # type: ignore[arg-type]  # what a caller may do
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"default_headers": {"X": "{{ oops }}"}},
+        {"default_headers": ["X"]},
+        {"variables": ["a"], "default_headers": {"X": "1"}},
+        {"base_url": "nonsense"},
+        {"client_auth": "private_key_jwt", **{k: v for k, v in CODE.items() if k != "authorization_url"},
+         "auth_method": "oauth2_client_credentials"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_wrong_surfaces_at_the_request(
+    make_connection: Callable[..., Connection], fields: dict[str, Any]
+) -> None:
+    connection = make_connection(**{"auth_method": "bearer", "api_key": "canary-key", **fields})
+    api = connect("crm")
+    with pytest.raises((ConfigurationError, RequestRefused)) as refused:
+        api.get("x")
+    shown = "".join(traceback.TracebackException.from_exception(refused.value, capture_locals=True).format())
+    assert "canary" not in shown
+    assert not connection.test().ok
+
+
+@pytest.mark.parametrize(
+    "fields", [{"allowed_hosts": [{}]}, {"variables": ["a"]}, {"client_auth": "private_key_jwt"}], ids=str
+)
+def test_what_no_form_lets_through_is_misconfigured(
+    make_connection: Callable[..., Connection], fields: dict[str, Any]
+) -> None:
+    assert make_connection(**{**CODE, **fields}).status == "misconfigured"
+
+
+def test_a_bad_setting_surfaces_at_the_request(bearer: Connection, settings: Any) -> None:
+    settings.APICONNECTOR_TIMEOUT = 0
+    api = connect("crm")
+    with pytest.raises(ConfigurationError, match="APICONNECTOR_TIMEOUT"):
+        api.get("x")
+    assert not bearer.test().ok
+
+
+@responses.activate
+def test_what_a_test_picks_is_redacted_and_printable(make_connection: Callable[..., Connection]) -> None:
+    connection = make_connection(
+        auth_method="bearer", api_key="canary-key", label_template="{{ body.echo }}", account_id_path="body.odd"
+    )
+    responses.get("https://api.example.com/v1", json={"echo": "I got canary-key", "odd": "a\ud800\u0000b\n"})
+    result = connection.test()
+    assert (result.label, result.account_id) == ("I got [redacted]", "ab")
+
+
+def test_a_secret_the_method_does_not_use_seals_nothing(make_connection: Callable[..., Connection]) -> None:
+    connection = make_connection(auth_method="bearer", api_key="k", password="old")
+    connection.base_url, connection.api_key = "https://other.example", "k"
+    connection.save()
+    assert connection.status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "kept"),
+    [
+        (CODE, {"auth_method": "bearer", "api_key": "k"}, False),
+        (CODE, {"client_id": "other"}, False),
+        (CODE, {"client_id": "id"}, True),
+        (CODE, {"scope": "more"}, True),
+        ({**CODE, "auth_method": "oauth2_client_credentials"}, {"scope": "more"}, False),
+        ({**CODE, "auth_method": "oauth2_client_credentials"}, {"auth_method": "oauth2_authorization_code"}, False),
+        ({**CODE, "auth_method": "oauth2_client_credentials"}, {"name": "New"}, True),
+    ],
+    ids=str,
+)
+def test_a_token_of_another_client_is_given_up(
+    make_connection: Callable[..., Connection], before: dict[str, Any], change: dict[str, Any], kept: bool
+) -> None:
+    connection = make_connection(**before)
+    Token.objects.create(connection=connection, access_token="t")
+    Connection.objects.update(problem="" if kept else "needs_reauthorization")
+    connection = Connection.objects.get()
+    for name, value in change.items():
+        setattr(connection, name, value)
+    connection.save()
+    assert Token.objects.exists() is kept
+    assert Connection.objects.get().problem == ""
+
+
+def test_a_corrected_connection_has_recovered(bearer: Connection) -> None:
+    heard: list[str] = []
+
+    def hear(connection: Connection, **_: Any) -> None:
+        heard.append(connection.slug)
+
+    signals.connection_recovered.connect(hear)
+    try:
+        Connection.objects.update(problem="misconfigured", problem_reason="refused")
+        connection = Connection.objects.get()
+        connection.name = "Renamed"
+        connection.save()
+        assert connection.status == "misconfigured"
+        connection.api_key = "other"
+        connection.save()
+        assert (connection.status, heard) == ("ready", ["crm"])
+    finally:
+        signals.connection_recovered.disconnect(hear)
 
 
 def test_a_dialect_is_refused_not_ignored(make_connection: Callable[..., Connection]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import logging
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,20 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from apiconnector import signals
 from apiconnector.exceptions import FeedFailed, FeedMisconfigured, FeedNotFound, InvalidFeedData
-from apiconnector.feeds import deliver, outbox
+from apiconnector.feeds import attempt, deliver, outbox
 from apiconnector.feeds.data import plain_data
+from apiconnector.feeds.delivery import delay, process
+from apiconnector.feeds.rendering import render
 from apiconnector.feeds.verdict import End, of_answer
 from apiconnector.models import Connection, Feed, FeedRun, Token
 from apiconnector.shortcuts import run_feed, submit
+from tests import token_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +167,7 @@ class TestRunFeed:
 
     @responses.activate
     def test_an_echoed_credential_is_redacted(self, feed: Feed) -> None:
+        Feed.objects.update(response_values={"echo": 'headers."x-echo"'})
         responses.post(URL, json={"you": "sent canary-bearer-key"}, headers={"X-Echo": "canary-bearer-key"})
         run_feed("lead", {"email": "canary-bearer-key"})
         kept = FeedRun.objects.values("attempts", "data", "values", "error_message").get()
@@ -175,11 +181,13 @@ class TestRunFeed:
             (b"plain", "plain"),
             (b'{"a": 1e22, "b": "\\ud800"}', {"a": 1e22, "b": "\ud800"}),
             (b'{"a": NaN}', '{"a": NaN}'),
+            (b'{"a": 1e400}', '{"a": 1e400}'),
+            (b'{"a": ' + b"1" * 5000 + b"}", '{"a": ' + "1" * 5000 + "}"),
             (b"\xff\xfe", None),
             (b"null", None),
             (b"[" * 100_000, None),
         ],
-        ids=["empty", "text", "surrogate", "nan", "bytes", "null", "deep"],
+        ids=["empty", "text", "surrogate", "nan", "infinity", "digits", "bytes", "null", "deep"],
     )
     def test_odd_answers_are_kept(self, feed: Feed, body: bytes, data: Any) -> None:
         responses.post(URL, body=body, content_type="application/json")
@@ -258,6 +266,8 @@ class TestData:
             (["a"], "mapping"),
             ("text", "mapping"),
             ({"big": "x" * 2_000_000}, "larger"),
+            ({"n": 10**5000}, "n"),
+            ({"n": [-(10**5000)]}, "n[0]"),
         ],
         ids=lambda value: value if isinstance(value, str) else None,
     )
@@ -266,6 +276,9 @@ class TestData:
             plain_data(data)
         assert place in str(refused.value)
         str(refused.value).encode()
+
+    def test_no_value_of_a_querydict_is_lost(self) -> None:
+        assert plain_data(QueryDict("a=1&a=2&b=3")) == {"a": ["1", "2"], "b": "3"}
 
     def test_600_levels(self) -> None:
         data: Any = "x"
@@ -355,10 +368,70 @@ class TestSubmit:
         deliver()
         assert [call.request.headers["Idempotency-Key"] for call in responses.calls] == ["form-7"]
 
-    @pytest.mark.parametrize("key", ["", "x" * 256, 5])
-    def test_a_bad_key(self, feed: Feed, key: Any) -> None:
-        with pytest.raises(ValueError, match="idempotency_key"):
+    @pytest.mark.parametrize("key", ["", "x" * 256, 5, "a\nb", "日本", "\ud800", "a\x00"])
+    def test_a_bad_key(self, feed: Feed, key: Any, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0), pytest.raises(InvalidFeedData, match="idempotency_key"):
             submit("contact", {}, idempotency_key=key)
+
+    @pytest.mark.parametrize("name", ["", "a\x00", "\ud800"])
+    def test_a_name_that_can_not_be_looked_up(self, feed: Feed, name: str) -> None:
+        assert submit(name, {}) == []
+        with pytest.raises(FeedNotFound):
+            run_feed(name)
+
+    @responses.activate
+    def test_an_unexpected_error_holds_up_nobody(
+        self,
+        feed: Feed,
+        make_feed: Callable[..., Feed],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        good = make_feed(feed.connection, slug="good", path="good", body={})
+        responses.post(URL, json={})
+        responses.post("https://api.example.com/v1/good", json={})
+        real = attempt.send
+
+        def broken(feed: Feed, run: FeedRun, **arguments: Any) -> Any:
+            if feed.slug == "lead":
+                raise ZeroDivisionError("canary")
+            return real(feed, run, **arguments)
+
+        monkeypatch.setattr(attempt, "send", broken)
+        submit("contact", {"email": "a"})
+        assert deliver() == {"pending": 1, "succeeded": 1}
+        run = FeedRun.objects.get(feed=feed)
+        assert (run.attempt_count, run.error) == (1, "internal")
+        assert "canary" not in run.error_message
+        assert FeedRun.objects.get(feed=good).ok
+
+    def test_a_worker_that_was_overtaken_sends_nothing(
+        self, make_connection: Callable[..., Connection], make_feed: Callable[..., Feed]
+    ) -> None:
+        with token_server.running() as server:
+            feed = make_feed(make_connection(base_url=f"{server.origin}/api", auth_method="bearer", api_key="k"))
+            (run,) = submit("contact", {"email": "a"})
+            real = render
+
+            def overtaken(*arguments: Any) -> Any:
+                FeedRun.objects.update(next_attempt_at=timezone.now() + datetime.timedelta(hours=1))
+                return real(*arguments)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("apiconnector.feeds.attempt.render", overtaken)
+                assert process(run) == ""
+            assert server.api_calls == []
+            assert feed.runs.get().status == "running"
+
+    @responses.activate
+    def test_a_waiting_run_keeps_one_line_for_its_waiting(self, feed: Feed) -> None:
+        Connection.objects.update(is_active=False)
+        submit("contact", {"email": "a"})
+        for _ in range(3):
+            FeedRun.objects.update(next_attempt_at=timezone.now())
+            deliver()
+        run = FeedRun.objects.get()
+        assert (run.status, run.attempt_count, len(run.attempts)) == ("pending", 0, 1)
 
     @responses.activate
     def test_a_run_that_may_be_sent_again_waits_longer_each_time(self, feed: Feed) -> None:
@@ -389,8 +462,8 @@ class TestSubmit:
 
     def test_the_delay_has_an_end(self) -> None:
         feed = Feed(retry_delay=10)
-        assert outbox.delay(feed, 1).total_seconds() == 10
-        assert outbox.delay(feed, 1000) == datetime.timedelta(hours=12)
+        assert delay(feed, 1).total_seconds() == 10
+        assert delay(feed, 1000) == datetime.timedelta(hours=12)
 
     @responses.activate
     def test_a_connection_that_is_not_ready_uses_no_attempt_and_sends_when_it_is(
@@ -459,8 +532,8 @@ class TestSubmit:
     def test_a_run_is_claimed_once(self, feed: Feed) -> None:
         (run,) = submit("contact", {"email": "a"})
         later = timezone.now() + datetime.timedelta(minutes=1)
-        assert FeedRun.objects.claim(run, abandoned_at=later)
-        assert not FeedRun.objects.claim(run, abandoned_at=later)
+        assert FeedRun.objects.claim(run, abandoned_at=later, outcome=FeedRun.Outcome.NOT_SENT)
+        assert not FeedRun.objects.claim(run, abandoned_at=later, outcome=FeedRun.Outcome.NOT_SENT)
 
     def test_a_task_that_can_not_be_enqueued_leaves_the_run_due(
         self, feed: Feed, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
@@ -510,3 +583,23 @@ def test_a_bad_feed_names_the_field(bearer: Connection, fields: dict[str, Any], 
     with pytest.raises(ValidationError) as refused:
         Feed(**values).full_clean()
     assert named in refused.value.message_dict
+
+
+@pytest.mark.django_db(transaction=True)
+def test_submit_holds_its_caller_for_three_seconds_at_most(
+    make_connection: Callable[..., Connection], make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request that is under way goes on in its thread; runs that were not begun stay due."""
+    monkeypatch.setattr(outbox, "HOLD", 0.2)
+    with token_server.running() as server:
+        server.api_delay = 1.0
+        connection = make_connection(base_url=f"{server.origin}/api", auth_method="bearer", api_key="k")
+        make_feed(connection, path="a", max_attempts=1)
+        make_feed(connection, slug="second", path="b")
+        first, second = submit("contact", {"email": "a"})
+        assert first.status == "running"
+        (sender,) = (thread for thread in threading.enumerate() if thread.name == "apiconnector-submit")
+        sender.join()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, first.outcome, second.status) == ("dead", "sent", "pending")

@@ -13,6 +13,8 @@ from django.core import serializers
 from django.core.exceptions import ValidationError
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Concat, Upper
 
 from apiconnector import crypto
 from apiconnector.crypto import Secret
@@ -132,9 +134,22 @@ class TestColumns:
         connection.api_key = CANARY
         with pytest.raises(TypeError, match="encrypted"), transaction.atomic():
             Connection.objects.bulk_update([connection], ["api_key"])
+        for expression in (Value(CANARY), Concat("name", Value(CANARY)), F("name"), Upper(Value(CANARY))):
+            with pytest.raises(TypeError, match="encrypted"), transaction.atomic():
+                Connection.objects.update(api_key=expression)
+            with pytest.raises(TypeError, match="encrypted"):
+                connection.api_key = expression
         with pytest.raises(TypeError, match="encrypted"):
             Connection.objects.filter(api_key=CANARY).exists()
         assert raw("api_key") == before
+
+    def test_bulk_update_writes_what_is_encrypted_already(self, make_connection: Callable[..., Connection]) -> None:
+        first = make_connection(slug="a", api_key="one")
+        second = make_connection(slug="b", api_key="two")
+        first.api_key, second.api_key = second.api_key, ""
+        Connection.objects.bulk_update([first, second], ["api_key"])
+        assert Connection.objects.get(slug="a").api_key.reveal() == "two"
+        assert not Connection.objects.get(slug="b").api_key
 
     def test_emptiness_can_be_asked_for(self, make_connection: Callable[..., Connection]) -> None:
         make_connection(api_key="x")

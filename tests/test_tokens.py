@@ -213,6 +213,28 @@ class TestAuthorizationCode:
             assert api.get("x").status_code == 200
         assert len(server.requests) == 1
 
+    def test_an_early_refresh_that_is_refused_leaves_a_token_that_works(
+        self, authorized: Connection, server: TokenServer
+    ) -> None:
+        Token.objects.update(expires_at=timezone.now() + timedelta(seconds=20))
+        server.answers = [(400, {"error": "invalid_grant"})]
+        with connect("provider") as api:
+            for _ in range(2):
+                assert api.get("x").status_code == 200
+        assert len(server.requests) == 1
+        assert Connection.objects.get().status == "needs_reauthorization"
+
+    def test_an_open_session_notices_that_it_was_authorized_again(
+        self, authorized: Connection, server: TokenServer
+    ) -> None:
+        server.answers = [(400, {"error": "invalid_grant"})]
+        with connect("provider") as api:
+            with pytest.raises(AuthorizationRequired):
+                api.get("x")
+            Token.objects.update(expires_at=timezone.now() + timedelta(hours=1), generation=2)
+            Connection.objects.update(problem="")
+            assert api.get("x").status_code == 200
+
     def test_a_newer_token_of_another_process_is_adopted(self, authorized: Connection, server: TokenServer) -> None:
         Token.objects.update(expires_at=timezone.now() + timedelta(hours=1))
         with connect("provider") as api:

@@ -28,6 +28,7 @@ class TokenServer(ThreadingHTTPServer):
         self.api_calls: list[str] = []
         self.expires_in: int | None = 3600
         self.delay = 0.0
+        self.api_delay = 0.0
         self.rotates = True
         #: What the next token requests are answered with instead: status and body.
         self.answers: list[tuple[int, Any]] = []
@@ -69,6 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer_api()
 
     def answer_api(self) -> None:
+        time.sleep(self.server.api_delay)
         sent = self.headers.get("Authorization", "")
         with self.server.lock:
             self.server.api_calls.append(sent)

@@ -10,11 +10,14 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.views.decorators.debug import sensitive_post_parameters
 
 from apiconnector import auth
 from apiconnector.admin.acts import ConnectionActs
 from apiconnector.admin.forms import SHOWN, ConnectionForm, SecretField, SecretInput, SecretJSONField, SecretTextarea
+from apiconnector.admin.notices import Noticed
 from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import EncryptedField, EncryptedJSONField
@@ -96,7 +99,7 @@ _FIELDSETS: list[tuple[str | None, dict[str, Any]]] = [
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ConnectionActs):
+class ConnectionAdmin(Noticed, ConnectionActs):
     """Add, edit, authorize, test and disconnect connections."""
 
     form = ConnectionForm
@@ -188,6 +191,12 @@ class ConnectionAdmin(ConnectionActs):
             request.POST = answers  # type: ignore[assignment]  # as UserAdmin does
         return super().response_add(request, obj, post_url_continue)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Its history goes with a connection; nobody may delete from the history alone."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, lacking - {ConnectionEvent._meta.verbose_name}, protected
+
+    @method_decorator(sensitive_post_parameters())
     def changeform_view(
         self,
         request: HttpRequest,

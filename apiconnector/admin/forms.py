@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
+from apiconnector import conf
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import REMOVE, EncryptedField
 from apiconnector.models import Connection
@@ -140,7 +141,17 @@ class ConnectionForm(ModelForm):
                 cleaned[name] = None
             elif not cleaned[name] and self.initial.get(name):
                 cleaned[name] = REMOVE
+        self._require_key(cleaned)
         return cleaned
+
+    def _require_key(self, cleaned: dict[str, Any]) -> None:
+        """Say that nothing can be encrypted before it is tried."""
+        for field in self._meta.model._meta.concrete_fields:
+            if isinstance(field, EncryptedField) and cleaned.get(field.name) not in (None, "", REMOVE):
+                try:
+                    conf.keys()
+                except ConfigurationError as error:
+                    self.add_error(field.name, str(error))
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Say an error of a field that this person's form does not have at the top instead of failing."""

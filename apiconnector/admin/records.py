@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.utils.html import format_html
 
+from apiconnector.admin.notices import Noticed
 from apiconnector.models import ConnectionEvent, FeedRun
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 @admin.register(FeedRun)
-class FeedRunAdmin(ReadOnlyAdmin):
+class FeedRunAdmin(Noticed, ReadOnlyAdmin):
     """What was submitted, sent and answered."""
 
     list_display = (
@@ -158,4 +159,11 @@ class ConnectionEventAdmin(ReadOnlyAdmin):
 
 
 def _json(value: Any) -> str:
-    return format_html('<pre class="apiconnector-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    except RecursionError:
+        text = "(nested too deep to be shown)"
+    return format_html('<pre class="apiconnector-json">{}</pre>', text)

@@ -2,5 +2,6 @@
 
 from apiconnector.authorize.begin import Begun, begin, callback_uri
 from apiconnector.authorize.disconnect import disconnect
+from apiconnector.authorize.paste import Pasted, paste
 
-__all__ = ["Begun", "begin", "callback_uri", "disconnect"]
+__all__ = ["Begun", "Pasted", "begin", "callback_uri", "disconnect", "paste"]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from apiconnector import signals
 from apiconnector.client import token_sender
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
-from apiconnector.models import AuthorizationAttempt, ConnectionEvent, Token, health
+from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health
 from apiconnector.oauth import AuthorizationCode, TokenAnswer, request_token
 
 if TYPE_CHECKING:
-    from apiconnector.models import Connection
     from apiconnector.oauth import Callback
 
 Outcome = AuthorizationAttempt.Outcome
@@ -33,10 +32,49 @@ ADVICE = {
 _REFUSED = "The provider refused the request. Press Authorize to try again; its own words say why."
 
 
-def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
-    """Spend an attempt on its callback and write down how it ended. Never raises for what the provider did.
+def again(via: str) -> str:
+    """How to begin another attempt, where this one was begun."""
+    if via == AuthorizationAttempt.Via.COMMAND:
+        return "Run the command again."
+    return "Open the connection in the admin and press Authorize again."
 
-    The caller has checked that browser and person are the ones who began it, and has consumed it.
+
+def unusable(callback: Callback) -> str:
+    """Why a callback can't be told to belong to any attempt; empty where it can."""
+    if callback.too_long:
+        return "The answer is too long to be a provider's."
+    if callback.repeated:
+        return f"The answer holds a parameter twice ({', '.join(callback.repeated)}). It was not used."
+    if not callback.state:
+        return "The answer holds no state, so it can't be told what it belongs to."
+    return ""
+
+
+def spend(attempt: AuthorizationAttempt, callback: Callback) -> bool:
+    """Complete an attempt, unless it was answered before or is too old; true for the one caller that spent it.
+
+    The caller has checked that browser and person are the ones who began it. How it ended is in the attempt.
+    """
+    if attempt.used_at is not None or not attempt.consume():
+        attempt.refresh_from_db()
+        return False
+    if attempt.is_expired:
+        attempt.finish(Outcome.EXPIRED, f"Authorizing took longer than ten minutes. {again(attempt.via)}")
+        return True
+    try:
+        complete(attempt, callback)
+    except DatabaseError:
+        # Token, event and attempt belong to a connection that somebody deleted while the provider answered.
+        if Connection.objects.filter(pk=attempt.connection_id).exists():
+            raise
+        attempt.outcome, attempt.message = Outcome.FAILED, "The connection was deleted in the meantime."
+    return True
+
+
+def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
+    """Judge a callback and write down how its attempt ended. Never raises for what the provider did.
+
+    The caller has consumed the attempt.
     """
     if attempt.issuer and callback.iss and callback.iss != attempt.issuer:
         # Mix-up (RFC 9207 section 2.4): another server's answer; neither its code nor its error is used.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import router, transaction
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -17,7 +18,7 @@ from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_exempt
 
 from apiconnector.authorize.begin import cookie_name
-from apiconnector.authorize.complete import complete
+from apiconnector.authorize.complete import again, spend, unusable
 from apiconnector.models import AuthorizationAttempt
 from apiconnector.models.attempt import digest
 from apiconnector.oauth import parse_callback
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from apiconnector.oauth import Callback
 
-Outcome = AuthorizationAttempt.Outcome
+Outcome, Via = AuthorizationAttempt.Outcome, AuthorizationAttempt.Via
 _FORM_FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
-_AGAIN = "Open the connection in the admin and press Authorize again."
+_AGAIN = again(Via.ADMIN)
 
 
 @method_decorator([never_cache, csrf_exempt, xframe_options_deny, transaction.non_atomic_requests], name="dispatch")
@@ -37,7 +38,8 @@ class CallbackView(View):
     """Takes the answer of the authorization request (RFC 6749 section 4.1.2).
 
     A state is spent by the first callback from the browser and person that began it, whatever its outcome; nobody
-    else's callback spends it. The code is exchanged here, outside any transaction: some live for 30 seconds.
+    else's callback spends it. One begun by the command is spent there: the page shows what to paste. The code is
+    exchanged here, outside any transaction: some live for 30 seconds.
     """
 
     http_method_names = ("get", "post")
@@ -52,22 +54,8 @@ class CallbackView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Find the attempt, check browser and person, complete it, and show how it ended."""
         callback = parse_callback(request.META.get("QUERY_STRING", ""))
-        if callback.too_long:
-            return _page(request, "The answer is too long to be a provider's.", status=400)
-        if callback.repeated:
-            names = ", ".join(callback.repeated)
-            return _page(
-                request,
-                f"The answer holds a parameter twice ({names}). It was not used. {_AGAIN}",
-                status=400,
-            )
-        if not callback.state:
-            return _page(
-                request,
-                f"The answer holds no state, so it can't be told what it belongs to. {_AGAIN}",
-                status=400,
-                callback=callback,
-            )
+        if reason := unusable(callback):
+            return _page(request, f"{reason} {_AGAIN}", status=400, callback=callback)
         attempt = AuthorizationAttempt.objects.for_state(callback.state)
         if attempt is None:
             return _page(
@@ -75,10 +63,13 @@ class CallbackView(View):
                 f"No attempt with this state is known: it is too old, or was not begun on this site. {_AGAIN}",
                 status=400,
             )
+        if attempt.via == Via.COMMAND:
+            return _for_command(request, attempt)
         refusal = _foreign(request, attempt, callback)
         if refusal:
             return _page(request, refusal, status=403)
-        return _answer(request, attempt, callback)
+        spend(attempt, callback)
+        return _outcome(request, attempt)
 
 
 def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> str:
@@ -96,14 +87,18 @@ def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Call
     return ""
 
 
-def _answer(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> HttpResponse:
-    if attempt.used_at is None and attempt.consume():
-        if attempt.is_expired:
-            attempt.finish(Outcome.EXPIRED, f"Authorizing took longer than ten minutes. {_AGAIN}")
-        else:
-            complete(attempt, callback)
-    else:
-        attempt.refresh_from_db()
+def _for_command(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:
+    """What to paste where the attempt was begun: it is spent there, and by nobody else."""
+    if attempt.used_at is not None:
+        return _outcome(request, attempt)
+    if attempt.is_expired:
+        return _page(request, f"Authorizing took longer than ten minutes. {again(attempt.via)}", status=400)
+    address = f"{attempt.redirect_uri}?{request.META.get('QUERY_STRING', '')}"
+    context = {"address": address, "connection": attempt.connection}
+    return _guarded(render(request, "apiconnector/paste.html", context))
+
+
+def _outcome(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:
     if attempt.outcome == Outcome.OPEN:
         return _page(
             request,
@@ -133,7 +128,10 @@ def _page(
         "error_description": getattr(source, "error_description", ""),
         "link": _link(attempt),
     }
-    response = render(request, "apiconnector/callback.html", context, status=status)
+    return _guarded(render(request, "apiconnector/callback.html", context, status=status))
+
+
+def _guarded(response: HttpResponse) -> HttpResponse:
     # The address holds code and state: it is not handed on.
     response["Referrer-Policy"] = "no-referrer"
     response["Content-Security-Policy"] = (
@@ -152,4 +150,6 @@ def _link(attempt: AuthorizationAttempt | None) -> str:
 
 
 # The decorator above covers the default database; tokens may be kept in another one.
-callback_view = transaction.non_atomic_requests(using=router.db_for_write(AuthorizationAttempt))(CallbackView.as_view())
+_view = transaction.non_atomic_requests(using=router.db_for_write(AuthorizationAttempt))(CallbackView.as_view())
+# With LoginRequiredMiddleware a Strict session, which does not come along, would end at the login page.
+callback_view = login_not_required(_view)

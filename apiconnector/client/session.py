@@ -67,8 +67,9 @@ class ApiSession(PlainSession):
     - ``response.url`` and the texts of errors are redacted; ``response.request`` is what was sent.
 
     ``timeout`` is in seconds. ``renew`` authenticates a request anew, in place, after a 401; it returns False
-    where there is nothing newer. ``default_body`` is merged under JSON objects and forms. ``redact`` takes
-    credentials out of a text. ``wire`` is told what reached the network.
+    where there is nothing newer. ``configure`` is called once, before the first request, for what may fail.
+    ``default_body`` is merged under JSON objects and forms. ``redact`` takes credentials out of a
+    text. ``wire`` is told what reached the network.
 
     Beside the errors of requests, a request may raise those of ``auth`` and ``renew``.
     """
@@ -78,8 +79,9 @@ class ApiSession(PlainSession):
         *,
         destinations: Destinations,
         auth: AuthBase,
-        timeout: float,
+        timeout: float = 10.0,
         renew: Callable[[PreparedRequest], bool] | None = None,
+        configure: Callable[[ApiSession], None] | None = None,
         default_headers: Mapping[str, Any] | None = None,
         default_params: Mapping[str, Any] | None = None,
         default_body: Mapping[str, Any] | None = None,
@@ -93,11 +95,22 @@ class ApiSession(PlainSession):
         self.wire = wire
         self.auth = self._own_auth = auth
         self._renew = renew
-        self._default_params = dict(default_params or {})
-        self._default_body = dict(default_body or {})
-        for name, value in (default_headers or {}).items():
+        self._configure = configure
+        self.set_defaults(headers=default_headers or {}, params=default_params or {}, body=default_body or {})
+
+    def set_defaults(self, *, headers: Mapping[str, Any], params: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        """Set what is added to every request; what the caller of a request gives wins."""
+        self._default_params = dict(params)
+        self._default_body = dict(body)
+        for name, value in headers.items():
             # They come from JSON, where a version is often a number.
             self.headers[name] = str(value)
+
+    def _begin(self) -> None:
+        """Configure the session before its first request; one that fails is tried again at the next."""
+        if self._configure is not None:
+            self._configure(self)
+            self._configure = None
 
     def __repr__(self) -> str:
         try:
@@ -122,6 +135,7 @@ class ApiSession(PlainSession):
     @_clean_errors
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Prepare a request with the connection's defaults and, once its address is checked, credential."""
+        self._begin()
         method = str(request.method or "").upper()
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url or "")
         url = self.destinations.join(url)
@@ -163,6 +177,7 @@ class ApiSession(PlainSession):
     @_clean_errors
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request, also one prepared elsewhere, which gets no credential here."""
+        self._begin()
         follow = kwargs.pop("allow_redirects", True)
         kwargs["timeout"] = self._timeout(kwargs.get("timeout"))
         response, request = self._answer(request, kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     data = redact.scrub(_body(answer)) if answer is not None else None
     values: dict[str, Any] = {}
     if answer is not None and judged.end is End.SUCCEEDED:
-        values, judged = _pick(feed, answer, data, judged)
+        values, judged = _pick(feed, answer, data, judged, redact)
     status_code = answer.status_code if answer is not None else None
     record = {
         "at": started.isoformat(),
@@ -83,7 +84,7 @@ def _body(answer: requests.Response) -> Any:
     if not answer.content or len(answer.content) > KEPT_DATA:
         return None
     try:
-        return json.loads(answer.content, parse_constant=_refuse_constant)
+        return json.loads(answer.content, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return answer.text
 
@@ -93,11 +94,21 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _pick(feed: Feed, answer: requests.Response, data: Any, judged: Verdict) -> tuple[dict[str, Any], Verdict]:
+def _finite(text: str) -> float:
+    """A number that JSON can hold again: 1e400 would become infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _pick(
+    feed: Feed, answer: requests.Response, data: Any, judged: Verdict, redact: Redactor
+) -> tuple[dict[str, Any], Verdict]:
     """The values the feed keeps; one that can't be evaluated is said, and the run has still succeeded."""
     root = {
         "status": answer.status_code,
-        "headers": {k.lower(): v for k, v in answer.headers.items()},
+        "headers": _lower(_headers(answer.headers, redact)),
         "body": data,
     }
     values: dict[str, Any] = {}
@@ -139,6 +150,10 @@ def _headers(headers: Mapping[str, Any], redact: Redactor) -> dict[str, str]:
         name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else redact(_decoded(value))
         for name, value in headers.items()
     }
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _decoded(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.files.base import File
 from django.db import models
+from django.utils.datastructures import MultiValueDict
 from django.utils.duration import duration_iso_string
 from django.utils.functional import Promise
 
@@ -19,15 +20,18 @@ from apiconnector.exceptions import InvalidFeedData
 
 MAX_DEPTH = 50
 MAX_SIZE = 1_000_000
+MAX_DIGITS = 1_000
 
 
 def plain_data(data: Any) -> dict[str, Any]:
     """Copy submitted data as JSON data.
 
     Dates and times become ISO 8601 text, a ``Decimal`` the number it is (or text, where a float would change it),
-    sets and tuples lists, UUIDs and lazy translations text. Raises ``InvalidFeedData``, which names the field, for
-    what can't be kept: models, querysets, files, bytes, NaN, half surrogate pairs, names that are no text, nesting
-    deeper than 50 levels, more than a million characters and members.
+    sets and tuples lists, several values of a ``QueryDict`` a list, UUIDs and lazy translations text.
+
+    Raises ``InvalidFeedData``, which names the field, for what can't be kept: models, querysets, files, bytes,
+    NaN, half surrogate pairs, names that are no text, nesting deeper than 50 levels, numbers of more than a thousand
+    digits, more than a million characters and members.
     """
     if data is None:
         return {}
@@ -43,7 +47,7 @@ def _plain(value: Any, place: str, depth: int, counter: list[int]) -> Any:
     if isinstance(value, Enum):
         return _plain(value.value, place, depth, counter)
     if isinstance(value, int):
-        return int(value)
+        return _whole(int(value), place)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidFeedData(f"{place}: {value} is no number that JSON has.")
@@ -80,19 +84,32 @@ def _scalar(value: Any, place: str) -> Any:
     raise InvalidFeedData(f"{place}: {type(value).__name__} can't be kept: {advice}.")
 
 
+def _whole(value: int, place: str) -> int:
+    # Python refuses to write longer ones as text, and no API reads them.
+    if value.bit_length() > MAX_DIGITS * 3:
+        raise InvalidFeedData(f"{place}: this number has more than {MAX_DIGITS:,} digits.")
+    return value
+
+
 def _number(value: Decimal, place: str) -> int | float | str:
     if not value.is_finite():
         raise InvalidFeedData(f"{place}: {value} is no number that JSON has.")
     if value == value.to_integral_value() and value.as_tuple().exponent == 0:
-        return int(value)
+        return _whole(int(value), place) if len(value.as_tuple().digits) <= MAX_DIGITS else str(value)
     as_float = float(value)
     return as_float if math.isfinite(as_float) and Decimal(repr(as_float)) == value else str(value)
 
 
 def _mapping(value: Mapping[Any, Any], place: str, depth: int, counter: list[int]) -> dict[str, Any]:
     _check_depth(place, depth)
+    # A QueryDict gives the last of several values; none of them shall get lost.
+    items = (
+        ((name, values[0] if len(values) == 1 else values) for name, values in value.lists())
+        if isinstance(value, MultiValueDict)
+        else value.items()
+    )
     plain = {}
-    for name, item in value.items():
+    for name, item in items:
         if not isinstance(name, str):
             raise InvalidFeedData(f"{place or 'data'}: the name {name!r} is no text.")
         inner = f"{place}.{name}" if place else name

@@ -1,58 +1,51 @@
 """The outbox: what was submitted is kept in the caller's transaction, sent after commit, retried, never forgotten.
 
-A run is claimed by one conditional UPDATE; the task that wakes a worker carries ids only and may get lost, be repeated
-or come late without harm. ``deliver()`` is what guarantees that everything due is sent.
+The task that wakes a worker carries ids only and may get lost, be repeated or come late without harm: the run's row
+decides, and ``deliver()`` is what guarantees that everything due is sent.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from contextvars import ContextVar
-from datetime import timedelta
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
-from apiconnector import signals
-from apiconnector.feeds import attempt
+from apiconnector.exceptions import InvalidFeedData
+from apiconnector.feeds import delivery
 from apiconnector.feeds.data import plain_data
-from apiconnector.feeds.runner import apply
-from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun
+from apiconnector.models.validation import is_findable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
-
     from apiconnector.models import Connection
 
 logger = logging.getLogger(__name__)
 
 #: How long one ``submit`` may hold its caller when the task backend sends at once, in seconds.
 HOLD = 3.0
-MAX_DELAY = timedelta(hours=12)
-#: How soon a run looks again whether its connection is ready; authorizing wakes it at once.
-WAIT = timedelta(minutes=5)
-_hold_until: ContextVar[float | None] = ContextVar("apiconnector_hold_until", default=None)
+KEY_LENGTH = 255
 
 
 def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> list[FeedRun]:
     """Keep one run for every active feed of ``trigger`` and send them after the transaction commits.
 
     Outside a transaction they are handed over at once. Without an active feed the list is empty. With an
-    ``idempotency_key`` (at most 255 characters) that a feed has seen before, its existing run is returned.
+    ``idempotency_key`` (at most 255 printable ASCII characters) that a feed has seen before, its existing
+    run is returned.
 
-    Raises ``InvalidFeedData`` before any SQL, so that the caller's transaction stays usable.
+    Raises ``InvalidFeedData``, also for a key that can't be sent in a header, before any SQL, so that the
+    caller's transaction stays usable.
     """
     plain = plain_data(data)
-    if idempotency_key is not None and not (isinstance(idempotency_key, str) and 0 < len(idempotency_key) <= 255):
-        from_ = type(idempotency_key).__name__
-        raise ValueError(f"idempotency_key must be a text of 1 to 255 characters, not {from_}.")
-    feeds = list(Feed.objects.filter(trigger=trigger, is_active=True).select_related("connection")) if trigger else []
+    _check_key(idempotency_key)
+    feeds: list[Feed] = []
+    if trigger and is_findable(trigger):
+        feeds = list(Feed.objects.filter(trigger=trigger, is_active=True).select_related("connection"))
     if not feeds:
         logger.info("Nothing listens to the trigger %r: no active feed has it.", trigger)
         return []
@@ -69,6 +62,16 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
             for run in runs:
                 run.refresh_from_db()
     return runs
+
+
+def _check_key(key: str | None) -> None:
+    """A key has to fit into its column and into a header."""
+    if key is None:
+        return
+    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise InvalidFeedData(
+            f"idempotency_key must be 1 to {KEY_LENGTH} printable ASCII characters: it is sent in a header."
+        )
 
 
 def _keep(feed: Feed, data: dict[str, Any], key: str | None) -> tuple[FeedRun, bool]:
@@ -89,134 +92,47 @@ def _keep(feed: Feed, data: dict[str, Any], key: str | None) -> tuple[FeedRun, b
 
 
 def hand_over(run_ids: list[int]) -> None:
-    """Wake whoever sends: the task backend. What it does not take stays due."""
-    from apiconnector.tasks import send_runs  # noqa: PLC0415 - the task is checked against TASKS when imported
+    """Wake whoever sends: the task backend. What it does not take stays due.
 
-    token = _hold_until.set(time.monotonic() + HOLD)
+    A backend that sends at once holds its caller for three seconds at most: a request that is under way then goes on in
+    its thread, and runs that were not begun stay due.
+    """
+    from apiconnector import tasks  # noqa: PLC0415 - the task is checked against TASKS when imported
+
+    if not tasks.sends_at_once() or _must_stay_in_thread():
+        _enqueue(run_ids)
+        return
+    # No daemon: a process that ends waits for what is being sent.
+    thread = Thread(target=_enqueue_and_close, args=(run_ids,), name="apiconnector-submit")
+    thread.start()
+    thread.join(HOLD)
+
+
+def _must_stay_in_thread() -> bool:
+    """Another thread has a connection of its own: it does not see a transaction's rows, nor a database in memory."""
+    connection = transaction.get_connection(router.db_for_write(FeedRun))
+    if connection.in_atomic_block:
+        return True
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
+
+
+def _enqueue_and_close(run_ids: list[int]) -> None:
     try:
-        send_runs.enqueue(run_ids)
+        _enqueue(run_ids)
+    finally:
+        connections.close_all()
+
+
+def _enqueue(run_ids: list[int]) -> None:
+    from apiconnector import tasks  # noqa: PLC0415 - likewise
+
+    token = delivery.hold_until.set(time.monotonic() + HOLD)
+    try:
+        tasks.send_runs.enqueue(run_ids)
     except Exception:
         logger.exception("%d feed runs could not be handed to the task backend; they stay due.", len(run_ids))
     finally:
-        _hold_until.reset(token)
-
-
-def send_due(run_ids: Iterable[int]) -> Counter[str]:
-    """Send those of these runs that are due; counts by status. Stops early where a request is being held."""
-    counts: Counter[str] = Counter()
-    until = _hold_until.get()
-    for run_id in run_ids:
-        if until is not None and time.monotonic() > until:
-            break
-        run = FeedRun.objects.due(timezone.now()).filter(pk=run_id).first()
-        if run is not None and (status := process(run)):
-            counts[status] += 1
-    return counts
-
-
-def deliver(*, limit: int | None = None, progress: Callable[[FeedRun], None] | None = None) -> Counter[str]:
-    """Send everything that is due, also what a killed worker left, and return how many ended in which status."""
-    counts: Counter[str] = Counter()
-    began = timezone.now()
-    while limit is None or sum(counts.values()) < limit:
-        # What became due since is the next call's: a run without a delay must not keep this one going for ever.
-        run = FeedRun.objects.due(began).first()
-        if run is None:
-            break
-        if status := process(run):
-            counts[status] += 1
-            if progress is not None:
-                progress(run)
-    return counts
-
-
-def process(run: FeedRun) -> str:
-    """Claim a due run, send it once and write down how that went; its status, or "" if another worker has it."""
-    feed = Feed.objects.select_related("connection__token").get(pk=run.feed_id)
-    was_running = run.status == FeedRun.Status.RUNNING
-    abandoned_at = timezone.now() + _patience(feed)
-    if not FeedRun.objects.claim(run, abandoned_at=abandoned_at):
-        return ""
-    run.status, run.next_attempt_at, run.started_at = FeedRun.Status.RUNNING, abandoned_at, timezone.now()
-    if was_running and run.outcome == FeedRun.Outcome.UNKNOWN and not _may_repeat(feed):
-        run.status, run.error = FeedRun.Status.FAILED, "interrupted"
-        run.error_message = (
-            "The worker was stopped while it sent this: whether the API acted on it is unknown. Look there before "
-            "sending it again."
-        )
-        return _finish(run, abandoned_at)
-    if not feed.is_active:
-        run.status, run.next_attempt_at = FeedRun.Status.PENDING, timezone.now() + WAIT
-        run.error, run.error_message = "not_ready", "The feed is switched off."
-        return _finish(run, abandoned_at)
-    rows = FeedRun.objects.filter(pk=run.pk, next_attempt_at=abandoned_at)
-    # A run killed before its first byte was not sent, whatever an earlier attempt did.
-    rows.update(outcome=FeedRun.Outcome.NOT_SENT)
-    done = attempt.send(feed, run, before_first_byte=partial(rows.update, outcome=FeedRun.Outcome.UNKNOWN))
-    apply(run, done)
-    _schedule(run, feed, done.verdict.end)
-    return _finish(run, abandoned_at)
-
-
-def _may_repeat(feed: Feed) -> bool:
-    return feed.method in {"GET", "PUT", "DELETE"} or bool(feed.idempotency_header)
-
-
-def _patience(feed: Feed) -> timedelta:
-    """Longer than an attempt can take: waiting for a lease, a token request, and the request with its redirects."""
-    seconds = feed.connection.timeout_seconds
-    return timedelta(seconds=60 + 6 * seconds + 4 * (feed.timeout or seconds))
-
-
-def _schedule(run: FeedRun, feed: Feed, end: End) -> None:
-    if end is End.SUCCEEDED:
-        run.status = FeedRun.Status.SUCCEEDED
-    elif end is End.FAILED:
-        run.status = FeedRun.Status.FAILED
-    elif end is End.WAIT:
-        run.status, run.next_attempt_at = FeedRun.Status.PENDING, timezone.now() + WAIT
-    elif run.attempt_count >= feed.max_attempts:
-        run.status = FeedRun.Status.DEAD
-    else:
-        run.status, run.next_attempt_at = (
-            FeedRun.Status.PENDING,
-            timezone.now() + delay(feed, run.attempt_count),
-        )
-
-
-def delay(feed: Feed, attempts: int) -> timedelta:
-    """How long to wait after the ``attempts``-th attempt: the feed's delay, tripled each time, at most 12 hours."""
-    seconds = min(feed.retry_delay * 3.0 ** min(attempts - 1, 30), MAX_DELAY.total_seconds())
-    return timedelta(seconds=seconds)
-
-
-def _finish(run: FeedRun, abandoned_at: datetime) -> str:
-    """Save what became of a claimed run, unless it counted as abandoned and another worker took it over."""
-    if run.is_ended:
-        run.next_attempt_at, run.finished_at = None, timezone.now()
-    names = (
-        "status",
-        "outcome",
-        "attempts",
-        "attempt_count",
-        "next_attempt_at",
-        "status_code",
-        "duration_ms",
-        "data",
-        "values",
-        "error",
-        "error_message",
-        "finished_at",
-    )
-    kept = FeedRun.objects.filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at).update(
-        **{name: getattr(run, name) for name in names}
-    )
-    if not kept:
-        logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)
-        return ""
-    if run.is_ended:
-        signals.feed_run_finished.send_robust(FeedRun, run=run)
-    return str(run.status)
+        delivery.hold_until.reset(token)
 
 
 def wake(connection: Connection) -> None:

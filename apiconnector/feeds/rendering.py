@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from apiconnector.exceptions import FeedMisconfigured
+from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
 from apiconnector.models import Feed
 from apiconnector.templating import fill, fill_path
 
@@ -26,6 +26,8 @@ class FeedRequest:
 
 def context_of(run: FeedRun, connection: Connection) -> dict[str, Any]:
     """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
+    if not isinstance(connection.variables, dict):
+        raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
     token = getattr(connection, "token", None)
     data = run.input
     return {

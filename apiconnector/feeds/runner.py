@@ -12,13 +12,15 @@ from apiconnector.feeds import attempt
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun
+from apiconnector.models.validation import is_findable
 
 
 def find_feed(slug: str) -> Feed:
     """The active feed of this slug, with its connection and token; ``FeedNotFound`` where there is none."""
-    feed = Feed.objects.select_related("connection__token").filter(slug=slug, is_active=True).first()
+    rows = Feed.objects.select_related("connection__token").filter(is_active=True)
+    feed = rows.filter(slug=slug).first() if is_findable(slug) else None
     if feed is None:
-        raise FeedNotFound(f"There is no active feed “{slug}”.")
+        raise FeedNotFound(f"There is no active feed {slug!r}.")
     return feed
 
 
@@ -49,7 +51,11 @@ def apply(run: FeedRun, done: attempt.Attempt) -> None:
     run.outcome = done.verdict.outcome
     run.error, run.error_message = done.verdict.error, done.verdict.message
     run.status_code, run.duration_ms = done.status_code, done.duration_ms
-    run.attempts = [*run.attempts, done.record]
+    earlier = run.attempts
+    if done.verdict.end is End.WAIT and earlier and earlier[-1]["error"] == done.verdict.error:
+        # A run that waits looks again every few minutes; one line says so as well as a thousand.
+        earlier = earlier[:-1]
+    run.attempts = [*earlier, done.record]
     if done.verdict.end is not End.WAIT:
         run.attempt_count += 1
     run.data = done.data

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Outcome = FeedRun.Outcome
-_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+#: Methods that may be repeated without harm.
+IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _TEMPORARY = frozenset({408, 425, 429})
 #: Errors of requests that are raised while it prepares a request, before anything is sent.
 _NOT_PREPARED = (
@@ -74,7 +75,7 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
     resendable = status_code == 401 or (
         (status_code in _TEMPORARY or status_code >= 500)
         and (
-            method in _IDEMPOTENT
+            method in IDEMPOTENT
             or has_key
             or status_code == 429
             or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
@@ -114,7 +115,7 @@ def of_error(error: Exception, method: str, *, written: bool | None, has_key: bo
         what = "could not be reached in time" if timed_out else "could not be reached"
         return Verdict(End.RETRY, Outcome.NOT_SENT, kind, f"The API {what}. Nothing was sent.")
     what = "did not answer in time" if timed_out else "broke off the connection"
-    if method in _IDEMPOTENT or has_key:
+    if method in IDEMPOTENT or has_key:
         return Verdict(End.RETRY, Outcome.UNKNOWN, kind, f"The API {what}.")
     return Verdict(
         End.FAILED,

@@ -99,4 +99,6 @@ class AuthorizationAttempt(models.Model):
         """Keep how it ended, for a reload of the page."""
         self.outcome, self.message = outcome, message
         self.error, self.error_description = error, error_description
-        self.save(update_fields=["outcome", "message", "error", "error_description"])
+        type(self).objects.filter(pk=self.pk).update(
+            outcome=outcome, message=message, error=error, error_description=error_description
+        )

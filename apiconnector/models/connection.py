@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.functional import cached_property
 
 from apiconnector import auth, conf
+from apiconnector.crypto import Secret
 from apiconnector.exceptions import ConfigurationError, SecretSealed
 from apiconnector.fields import EncryptedJSONField, EncryptedTextField, JSONTextField
 from apiconnector.models import health, status, validation
 from apiconnector.models.session import Redaction, TestResult, open_session, run_test
 from apiconnector.models.source import TokenSource
+from apiconnector.models.token import Token
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from apiconnector.client import ApiSession, Redactor, Wire
-    from apiconnector.crypto import Secret
-    from apiconnector.models.token import Token
     from apiconnector.oauth import ClientAuthentication
 
 SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key", "secret_variables")
@@ -142,7 +142,7 @@ class Connection(models.Model):
     timeout = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001)],
+        validators=[MinValueValidator(0.001), MaxValueValidator(validation.MAX_TIMEOUT)],
         help_text="Seconds, for API and token requests; empty: the site's setting.",
     )
 
@@ -238,6 +238,7 @@ class Connection(models.Model):
         ``misconfigured``, and that one whose hosts changed is sealed.
         """
         update_fields = kwargs.get("update_fields")
+        old: Connection | None = None
         if self._state.adding:
             self.is_sealed = False
         else:
@@ -251,23 +252,43 @@ class Connection(models.Model):
                     written |= MACHINE_FIELDS & set(update_fields)
                 self.is_sealed = self._has_sealed_secret()
                 written.add("is_sealed")
-                if old.problem == health.MISCONFIGURED and self._reconfigured(old):
-                    self.problem, self.problem_reason, self.problem_at = "", "", None
-                    written |= {"problem", "problem_reason", "problem_at"}
                 kwargs["update_fields"] = written - self.get_deferred_fields()
         super().save(*args, **kwargs)
+        if old is not None:
+            self._follow_up(old)
+
+    def _follow_up(self, old: Connection) -> None:
+        """Give up what was obtained for another client, and a problem that was corrected."""
+        is_other_client = not self._same(old, {"auth_method", "client_id"})
+        if not self.method_or_none or not self.method.needs_person:
+            # The site's own token is asked for again without anybody's help.
+            is_other_client = is_other_client or not self._same(old, {"token_url", "scope"})
+        if is_other_client:
+            Token.objects.filter(connection_id=self.pk).delete()
+            self._state.fields_cache.pop("token", None)
+        if old.problem and (is_other_client or (old.problem == health.MISCONFIGURED and self._reconfigured(old))):
+            health.works_again(self)
 
     def _reconfigured(self, old: Connection) -> bool:
         """Whether anything was changed that a token request depends on."""
         method_fields = {"auth_method", "issuer", *self.method.fields} if self.method_or_none else {"auth_method"}
-        return any(getattr(self, name) != getattr(old, name) for name in method_fields)
+        return not self._same(old, method_fields)
+
+    def _same(self, old: Connection, names: set[str]) -> bool:
+        """Whether these columns hold the same values; a secret typed again with the same text is the same."""
+        return all(_equal(getattr(self, name), getattr(old, name)) for name in names)
 
     # Secrets
 
     def secret_hosts(self) -> frozenset[str]:
         """The hosts, as ``host:port``, that this connection's secrets may go to."""
         urls = (self.base_url, self.authorization_url, self.token_url, self.refresh_url, self.revocation_url)
-        return _hosts(urls, tuple(self.allowed_hosts) if isinstance(self.allowed_hosts, list) else ())
+        return _hosts(
+            urls,
+            tuple(host for host in self.allowed_hosts if isinstance(host, str))
+            if isinstance(self.allowed_hosts, list)
+            else (),
+        )
 
     def open(self, secret: Secret[Any], what: str) -> Any:
         """Decrypt a secret of this connection for sending it.
@@ -302,8 +323,10 @@ class Connection(models.Model):
 
     def _has_sealed_secret(self) -> bool:
         hosts = self.secret_hosts()
-        stored = [getattr(self, name) for name in SECRET_FIELDS]
         method = self.method_or_none
+        used = {"secret_variables", *(method.fields if method else ())}
+        # A secret that the method does not use is not sent, and the form does not show it.
+        stored = [getattr(self, name) for name in SECRET_FIELDS if name in used]
         if method is not None and method.needs_person:
             with suppress(ObjectDoesNotExist):
                 stored += [self.token.access_token, self.token.refresh_token]
@@ -319,8 +342,15 @@ class Connection(models.Model):
 
     def client_authentication(self) -> ClientAuthentication:
         """How this connection's client authenticates at the token endpoint; raises what ``open()`` raises."""
-        secret = "" if self.client_auth == self.ClientAuth.NONE else self.reveal("client_secret")
-        return CLIENT_AUTHENTICATIONS[self.client_auth](self.reveal("client_id"), secret)
+        client = CLIENT_AUTHENTICATIONS.get(self.client_auth)
+        if client is None:
+            raise ConfigurationError(
+                f"“{self}” has the client authentication “{self.client_auth}”, which is not available."
+            )
+        # Opened within the call: pages on errors show the locals of a frame.
+        return client(
+            self.reveal("client_id"), "" if self.client_auth == self.ClientAuth.NONE else self.reveal("client_secret")
+        )
 
     def token_source(self) -> TokenSource:
         """Where a session's access token comes from."""
@@ -351,6 +381,15 @@ class Connection(models.Model):
     def test(self) -> TestResult:
         """Send the test request; never raises for what the remote does or for what is not configured."""
         return run_test(self)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one == other or not isinstance(one, Secret):
+        return bool(one == other)
+    try:
+        return bool(one.reveal() == other.reveal())
+    except ConfigurationError:
+        return False
 
 
 @lru_cache(maxsize=1024)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from apiconnector.exceptions import ExpressionError, TemplateError
 from apiconnector.fields import JSONTextField
-from apiconnector.models.validation import json_problem
+from apiconnector.models.validation import MAX_TIMEOUT, json_problem
 from apiconnector.templating import check, compile_expression
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Feed(models.Model):
     timeout = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001)],
+        validators=[MinValueValidator(0.001), MaxValueValidator(MAX_TIMEOUT)],
         help_text="Seconds; empty: the connection's.",
     )
 

@@ -1,4 +1,4 @@
-"""The one place that writes down that a connection stopped working, or works again."""
+"""The one place that writes down that a connection stopped working, or works again, and how a test of it went."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from django.utils import timezone
 
 from apiconnector import signals
 from apiconnector.models.event import ConnectionEvent
+from apiconnector.models.token import Token
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
     from apiconnector.models.connection import Connection
+    from apiconnector.models.session import TestResult
 
 NEEDS_REAUTHORIZATION = "needs_reauthorization"
 MISCONFIGURED = "misconfigured"
@@ -33,3 +37,15 @@ def works_again(connection: Connection) -> None:
     connection.problem = connection.problem_reason = ""
     if was_there:
         signals.connection_recovered.send_robust(type(connection), connection=connection)
+
+
+def record_test(
+    connection: Connection, result: TestResult, actor: AbstractBaseUser | AnonymousUser | None = None
+) -> None:
+    """Write down how a test went, and the account it found; ``actor`` is the person who pressed Test, if one did."""
+    if result.ok and (result.label or result.account_id):
+        Token.objects.filter(connection=connection).update(account_label=result.label, account_id=result.account_id)
+    if result.ok:
+        ConnectionEvent.record(connection, ConnectionEvent.Kind.TESTED, result.message, actor)
+    else:
+        ConnectionEvent.record(connection, ConnectionEvent.Kind.FAILED, f"Test: {result.message}", actor)

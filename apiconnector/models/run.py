@@ -29,11 +29,18 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
             status__in=[FeedRun.Status.PENDING, FeedRun.Status.RUNNING], next_attempt_at__lte=now
         ).order_by("next_attempt_at", "id")
 
-    def claim(self, run: FeedRun, *, abandoned_at: datetime) -> bool:
-        """Take a run that is due; true for exactly one caller. It counts as abandoned at ``abandoned_at``."""
+    def claim(self, run: FeedRun, *, abandoned_at: datetime, outcome: FeedRun.Outcome) -> bool:
+        """Take a run that is due; true for exactly one caller.
+
+        It counts as abandoned at ``abandoned_at``; until the first byte is sent, ``outcome`` says what would be true
+        if this worker were killed.
+        """
         return (
             self.filter(pk=run.pk, status=run.status, next_attempt_at=run.next_attempt_at).update(
-                status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at, started_at=timezone.now()
+                status=FeedRun.Status.RUNNING,
+                outcome=outcome,
+                next_attempt_at=abandoned_at,
+                started_at=timezone.now(),
             )
             == 1
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -74,18 +75,26 @@ def _require_usable(connection: Connection) -> None:
 def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSession:
     """A session for a connection; see ``Connection.session()``."""
     auth = _Deferred(connection)
-    context = _context(connection) if _has_defaults(connection) else {}
     return ApiSession(
         destinations=Destinations(connection.base_url, connection.allowed_hosts),
         auth=auth,
         renew=auth.renew,
-        timeout=connection.timeout_seconds,
-        default_headers=fill(connection.default_headers, context),
-        default_params=fill(connection.default_params, context),
-        default_body=fill(connection.default_body, context),
+        configure=partial(_configure, connection),
         redact=Redaction(connection),
         wire=wire,
     )
+
+
+def _configure(connection: Connection, session: ApiSession) -> None:
+    """Set what may be wrong: it is read at the first request, where an error of it belongs."""
+    session.timeout = connection.timeout_seconds
+    if _has_defaults(connection):
+        context = _context(connection)
+        session.set_defaults(
+            headers=fill(connection.default_headers, context),
+            params=fill(connection.default_params, context),
+            body=fill(connection.default_body, context),
+        )
 
 
 def _has_defaults(connection: Connection) -> bool:
@@ -94,6 +103,9 @@ def _has_defaults(connection: Connection) -> bool:
 
 def _context(connection: Connection) -> dict[str, Any]:
     """The names that placeholders in a connection's own defaults may use, secrets among them."""
+    for name in ("variables", "default_headers", "default_params", "default_body"):
+        if not isinstance(getattr(connection, name), dict):
+            raise ConfigurationError(f"“{connection}”: the {connection.label_of(name)} must be a JSON object.")
     token = getattr(connection, "token", None)
     context = dict(connection.variables)
     if connection.secret_variables:
@@ -195,13 +207,18 @@ def _picked(connection: Connection, answer: requests.Response, message: str) -> 
     try:
         if connection.label_template:
             template = compile_template(connection.label_template)
-            label = template.render_text({**connection.variables, **root})[:255]
+            label = _shown(connection, template.render_text({**connection.variables, **root}))
         if connection.account_id_path:
             found = search(connection.account_id_path, root)
-            account_id = "" if found is None else str(found)[:255]
+            account_id = "" if found is None else _shown(connection, str(found))
     except ApiConnectorError as error:
         message = f"{message} But what was to be picked from the answer is not there: {error}"
     return TestResult(ok=True, status_code=answer.status_code, message=message, label=label, account_id=account_id)
+
+
+def _shown(connection: Connection, text: str) -> str:
+    """What an answer says, fit for a page and a column: no credential, one printable line."""
+    return "".join(character for character in connection.redactor()(text) if character.isprintable())[:255]
 
 
 def _body(answer: requests.Response) -> Any:

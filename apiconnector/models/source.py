@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from django.db.models import F
 from django.utils import timezone
 
 from apiconnector.client import token_sender
 from apiconnector.exceptions import (
     Act,
     AuthorizationRequired,
+    ConfigurationError,
     SecretSealed,
     SecretUnreadable,
     TokenRequestFailed,
@@ -20,6 +22,7 @@ from apiconnector.exceptions import (
 from apiconnector.models import health
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
+from apiconnector.models.validation import connection_problems
 from apiconnector.oauth import ClientCredentials, RefreshToken, TokenAnswer, request_token
 
 if TYPE_CHECKING:
@@ -51,12 +54,12 @@ class TokenSource:
             self._look()
         token, now = self._token, timezone.now()
         if token is None or not self._usable(token, now):
-            token = self._obtain(rejected="")
+            token = self._obtain()
         elif token.is_due(now) and self._can_renew(token):
             try:
-                token = self._obtain(rejected="")
-            except TokenRequestFailed:
-                # It was early: the old one still works, and a later call tries again.
+                token = self._obtain()
+            except (TokenRequestFailed, AuthorizationRequired):
+                # It was early: the old one still works until its end.
                 if not self._usable(token, timezone.now()):
                     raise
         return self._reveal(token)
@@ -73,10 +76,36 @@ class TokenSource:
             return None
         return self._reveal(self._obtain(rejected=rejected))
 
+    def refresh(self) -> Token:
+        """Another token now, also where the one there still works; one that another process stores meanwhile counts.
+
+        Raises ``AuthorizationRequired`` when a person has to act, ``TokenRequestFailed`` when the token endpoint gave
+        none, ``ConfigurationError`` when the connection is not in a state to ask.
+        """
+        connection = self._connection
+        if not connection.is_active:
+            raise ConfigurationError(f"“{connection}” is switched off.")
+        if connection.method_or_none is not None and not connection.method.uses_token:
+            raise ConfigurationError(f"“{connection}” keeps no token: there is nothing to refresh.")
+        if problems := connection_problems(connection):
+            named = "; ".join(f"{connection.label_of(name)}: {text}" for name, text in problems.items())
+            raise ConfigurationError(f"“{connection}” is not filled in. {named}")
+        token = self._look()
+        if token is not None and self._usable(token, timezone.now()) and not self._can_renew(token):
+            raise AuthorizationRequired(
+                f"The provider gave “{connection}” no refresh token: only authorizing again gives another token. "
+                "The one there is used until it ends.",
+                connection=connection,
+            )
+        return self._obtain(newer_than=token.generation if token is not None else 0)
+
     def _look(self) -> Token | None:
-        token = Token.objects.filter(connection_id=self._connection.pk).first()
+        rows = Token.objects.annotate(current_problem=F("connection__problem"))
+        token = rows.filter(connection_id=self._connection.pk).first()
         if token is not None:
             token.connection = self._connection
+            # It may have been authorized again since this session began.
+            self._connection.problem = cast("Any", token).current_problem
         self._token, self._looked_at = token, time.monotonic()
         return token
 
@@ -98,8 +127,11 @@ class TokenSource:
     def _reveal(self, token: Token) -> str:
         return str(self._connection.open(token.access_token, "access token"))
 
-    def _obtain(self, *, rejected: str) -> Token:
-        """Refresh or fetch under the lease, or adopt what another process stored meanwhile."""
+    def _obtain(self, *, rejected: str = "", newer_than: int = -1) -> Token:
+        """Refresh or fetch under the lease, or adopt what another process stored meanwhile.
+
+        What the API ``rejected`` is not adopted, nor a generation that is not ``newer_than`` the one told.
+        """
         connection = self._connection
         lease_seconds = 2 * connection.timeout_seconds + 5
         owner = secrets.token_hex(16)
@@ -107,7 +139,7 @@ class TokenSource:
         while True:
             token = self._look() or self._first_row()
             now = timezone.now()
-            adopted = self._usable(token, now) and not token.is_due(now)
+            adopted = self._usable(token, now) and not token.is_due(now) and token.generation > newer_than
             if adopted and not (rejected and self._reveal(token) == rejected):
                 return token
             self._require_renewable(token)

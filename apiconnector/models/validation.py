@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from apiconnector.client import Destinations, validate_base_url
 from apiconnector.exceptions import ConfigurationError, RequestRefused, TemplateError
+from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 from apiconnector.templating import check
 
 if TYPE_CHECKING:
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 URL_FIELDS = ("base_url", "issuer", "authorization_url", "token_url", "refresh_url", "revocation_url")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _ALLOWED_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
+
+
+#: The longest time-out of a connection or feed, in seconds.
+MAX_TIMEOUT = 3600
+
+
+def is_findable(name: Any) -> bool:
+    """Whether a name can be looked up: databases refuse NUL and half surrogate pairs."""
+    return isinstance(name, str) and "\x00" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def connection_problems(connection: Connection) -> dict[str, str]:
@@ -46,6 +56,9 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
         isinstance(host, str) and _ALLOWED_HOST.fullmatch(host) for host in connection.allowed_hosts
     ):
         problems["allowed_hosts"] = 'Enter a list of hosts such as ["files.example.com", ".example.org:8443"].'
+    method = connection.method_or_none
+    if method and "client_auth" in method.fields and connection.client_auth not in CLIENT_AUTHENTICATIONS:
+        problems["client_auth"] = f"The client authentication “{connection.client_auth}” is not available."
     if not isinstance(connection.variables, dict):
         problems["variables"] = 'Enter a JSON object, such as {"name": "value"}.'
     if connection.dialect:
@@ -56,8 +69,8 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
         problems["credential_name"] = "A name of a header or parameter has no spaces, colons or line breaks."
     if not connection.credential_prefix.isprintable() or not connection.credential_prefix.isascii():
         problems["credential_prefix"] = "A prefix is plain text without line breaks, such as Token."
-    if connection.timeout is not None and not connection.timeout > 0:
-        problems["timeout"] = "Enter a number of seconds above 0, or nothing for the site's setting."
+    if connection.timeout is not None and not 0 < connection.timeout <= MAX_TIMEOUT:
+        problems["timeout"] = f"Enter seconds above 0 and up to {MAX_TIMEOUT}, or nothing for the site's setting."
     for name in ("client_id", "client_secret", "username", "password", "api_key"):
         secret = getattr(connection, name)
         if secret and not secret.stored and not _sendable(secret.reveal()):

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apiconnector import crypto, feeds
-from apiconnector.models import FeedRun
+from apiconnector.exceptions import ApiConnectorError
+from apiconnector.management.jobs import GROUPS
+from apiconnector.management.output import Output
 
 
 class Command(BaseCommand):
@@ -20,28 +21,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """One subcommand for each job."""
         jobs = parser.add_subparsers(dest="job", required=True, metavar="job")
-        keys = jobs.add_parser("keys", help="Keys that secrets are encrypted with.")
-        keys_jobs = keys.add_subparsers(dest="keys_job", required=True, metavar="job")
-        keys_jobs.add_parser("generate", help="Print a new key for APICONNECTOR_KEYS.")
-        deliver = jobs.add_parser("deliver", help="Send every feed run that is due, and end.")
-        deliver.add_argument("--limit", type=int, default=None, help="Send at most so many.")
+        for group in GROUPS:
+            group.add_parsers(jobs)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run one job."""
+        """Run one job. Exit status 1 is a bad finding, 2 wrong usage."""
         del args
-        if options["job"] == "keys":
-            self.stdout.write(crypto.generate_key())
-            return
-        self.check()
-        self._deliver(options)
-
-    def _deliver(self, options: dict[str, Any]) -> None:
-        counts = feeds.deliver(limit=options["limit"], progress=self._sent)
-        total = sum(counts.values())
-        named = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        self.stdout.write(f"{total} due: {named}." if total else "Nothing is due.")
-        if counts[FeedRun.Status.FAILED] or counts[FeedRun.Status.DEAD]:
-            raise SystemExit(1)
-
-    def _sent(self, run: FeedRun) -> None:
-        self.stdout.write(f"run {run.pk}  {run.status}  {run.error_message}".rstrip())
+        if options["job"] != "keys":
+            self.check()
+        out = Output(self.stdout, self.stderr, as_json=options.get("format") == "json")
+        try:
+            status = options["act"](out, options)
+        except ApiConnectorError as error:
+            out.fail(str(error))
+            status = 1
+        except KeyboardInterrupt:
+            out.fail("Stopped.")
+            status = 1
+        if status:
+            raise SystemExit(status)

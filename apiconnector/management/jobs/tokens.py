@@ -1,0 +1,120 @@
+"""``authorize`` and ``refresh``: get tokens."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import F
+from django.utils import timezone
+
+from apiconnector import authorize
+from apiconnector.exceptions import ApiConnectorError
+from apiconnector.management.lookup import find_connection, find_connections, wrong_usage
+from apiconnector.management.output import add_format, counted, distance
+from apiconnector.models import AuthorizationAttempt, Connection, Token, health
+
+if TYPE_CHECKING:
+    from apiconnector.management.output import Output
+
+
+def add_parsers(jobs: Any) -> None:
+    """Add the parsers of this group."""
+    begin = jobs.add_parser("authorize", help="Authorize a connection with a browser anywhere.")
+    begin.add_argument("slug")
+    begin.set_defaults(act=authorize_connection)
+    refresh = jobs.add_parser("refresh", help="Get new tokens now.")
+    refresh.add_argument("slugs", nargs="*", metavar="slug")
+    refresh.add_argument("--due", action="store_true", help="Refresh every token that has ended or is about to.")
+    add_format(refresh)
+    refresh.set_defaults(act=refresh_tokens)
+
+
+def authorize_connection(out: Output, options: dict[str, Any]) -> int:
+    """Print the URL to open, take the address the browser was sent back to, and exchange the code."""
+    connection = find_connection(options["slug"])
+    try:
+        begun = authorize.begin(
+            connection,
+            redirect_uri=authorize.callback_uri(),
+            user=None,
+            via=AuthorizationAttempt.Via.COMMAND,
+        )
+    except ValidationError as error:
+        named = (f"{Connection.label_of(name)}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        out.fail(f"“{connection}” can't be authorized. {' '.join(named)}")
+        return 1
+    out.note(f"Open this address in a browser, on any machine, and approve. It sends you to {begun.redirect_uri}")
+    out.line(begun.url)
+    out.note("Then paste the whole address of the page you land on here, and press Enter:")
+    pasted = authorize.paste(begun, sys.stdin.readline())
+    if pasted.ok:
+        out.line(pasted.message)
+        return 0
+    # A provider may repeat what was sent to it.
+    words = connection.redactor()(": ".join(part for part in (pasted.error, pasted.error_description) if part))
+    out.fail(f"{pasted.message} The provider said: {words}" if words else pasted.message)
+    return 1
+
+
+def refresh_tokens(out: Output, options: dict[str, Any]) -> int:
+    """Refresh the tokens of these connections, or those that are due, and say what happened to each."""
+    if options["due"] == bool(options["slugs"]):
+        raise wrong_usage("Name the connections to refresh, or give --due.")
+    wanted = _due() if options["due"] else find_connections(options["slugs"])
+    rows = []
+    for connection in wanted:
+        rows.append(_refreshed(connection))
+        if len(wanted) > 1:
+            outcome = "refreshed" if rows[-1]["ok"] else "failed"
+            out.note(f"{len(rows)} of {len(wanted)}: {connection.slug} {outcome}")
+    if out.as_json:
+        out.json(rows)
+    elif not rows:
+        out.line("No token is due.")
+    else:
+        out.table(
+            ("slug", "outcome", "message"),
+            [(row["slug"], "refreshed" if row["ok"] else "failed", row["message"]) for row in rows],
+        )
+        failed = sum(not row["ok"] for row in rows)
+        if len(rows) > 1:
+            out.line("")
+            out.line(f"{counted(len(rows) - failed, 'token')} refreshed, {failed} failed.")
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+def _due() -> list[Connection]:
+    """Active connections whose token has ended, or is about to, and can be renewed without a person."""
+    now = timezone.now()
+    connections = (
+        Connection.objects.select_related("token")
+        .filter(is_active=True, token__expires_at__isnull=False)
+        .exclude(problem=health.NEEDS_REAUTHORIZATION)
+        .order_by(F("token__expires_at"), "slug")
+    )
+    return [row for row in connections if _renewable(row) and row.token.is_due(now)]
+
+
+def _renewable(connection: Connection) -> bool:
+    method = connection.method_or_none
+    return (
+        method is not None and method.uses_token and (not method.needs_person or bool(connection.token.refresh_token))
+    )
+
+
+def _refreshed(connection: Connection) -> dict[str, Any]:
+    token: Token | None = None
+    try:
+        token = connection.token_source().refresh()
+    except ApiConnectorError as error:
+        message = str(error)
+    else:
+        message = f"The new token ends {distance(token.expires_at)}." if token.expires_at else "Its end is not stated."
+    return {
+        "slug": connection.slug,
+        "ok": token is not None,
+        "message": message,
+        "expires_at": token.expires_at if token else None,
+    }
