@@ -1,4 +1,4 @@
-"""URLs of the contact form."""
+"""URLs of the forms."""
 
 from django.urls import path
 
@@ -6,6 +6,7 @@ from example_site.contact import views
 
 app_name = "contact"
 urlpatterns = [
-    path("", views.contact, name="contact"),
+    path("", views.ContactView.as_view(), name="contact"),
+    path("brochure/", views.brochure, name="brochure"),
     path("thanks/", views.thanks, name="thanks"),
 ]
