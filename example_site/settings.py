@@ -50,6 +50,7 @@ LANGUAGE_CODE = "en"
 # Cookies do not know ports: other projects on localhost use Django's own names.
 SESSION_COOKIE_NAME = "site_sessionid"
 CSRF_COOKIE_NAME = "site_csrftoken"
+SESSION_COOKIE_SAMESITE = env("SESSION_COOKIE_SAMESITE", default="Lax")
 
 # Without DEBUG, Django would mail its tracebacks to the admins and print nothing.
 LOGGING = {

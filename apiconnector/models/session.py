@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,24 @@ from apiconnector.models.token import Token
 from apiconnector.templating import compile_template, fill, search
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from apiconnector.auth import AuthMethod
     from apiconnector.client import Wire
     from apiconnector.models.connection import Connection
 
+#: Characters of an answer that a test's result shows, and bytes that are looked at for them.
+_SHOWN_BODY, _READ_BODY = 4_000, 100_000
 #: What the columns of a connection are called in placeholders, where secrets may be used.
 _SECRET_NAMES = ("client_secret", "username", "password", "api_key")
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """What a test request brought; ``label`` and ``account_id`` are picked from the answer as the connection says."""
+    """What a test request brought; ``label`` and ``account_id`` are picked from the answer as the connection says.
+
+    ``request`` (method and URL), ``headers`` and ``body`` hold no credential of the connection; the body is cut.
+    """
 
     __test__ = False  # pytest would take it for a class of tests
 
@@ -43,6 +48,9 @@ class TestResult:
     message: str
     label: str = ""
     account_id: str = ""
+    request: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
 
 
 class _Deferred(AuthBase):
@@ -188,13 +196,33 @@ def run_test(connection: Connection) -> TestResult:
     except requests.RequestException as error:
         return TestResult(ok=False, status_code=None, message=_no_answer(error))
     message = f"The API answered {answer.status_code} {answer.reason or ''}".rstrip() + "."
-    if not answer.ok:
-        return TestResult(
-            ok=False,
-            status_code=answer.status_code,
-            message=f"{message} {_advice(answer.status_code)}".rstrip(),
-        )
-    return _picked(connection, answer, message)
+    if answer.ok:
+        result = _picked(connection, answer, message)
+    else:
+        message = f"{message} {_advice(answer.status_code)}".rstrip()
+        result = TestResult(ok=False, status_code=answer.status_code, message=message)
+    redact = connection.redactor()
+    return replace(
+        result,
+        request=redact(f"{answer.request.method} {answer.url}"),
+        headers={
+            name: REDACTED if name.lower() == "set-cookie" else redact(value) for name, value in answer.headers.items()
+        },
+        body=_beginning(answer, redact),
+    )
+
+
+def _beginning(answer: requests.Response, redact: Redactor) -> str:
+    """The beginning of an answer as text."""
+    try:
+        text = answer.content[:_READ_BODY].decode(answer.encoding or "utf-8", "replace")
+    except LookupError:  # an encoding that Python does not know
+        text = answer.content[:_READ_BODY].decode("utf-8", "replace")
+    if "\x00" in text:
+        return f"(not a text: {len(answer.content):,} bytes)"
+    # Redacted before it is cut: half a credential would not be recognised.
+    text = redact(text)
+    return text if len(text) <= _SHOWN_BODY else f"{text[:_SHOWN_BODY]}… (cut: {len(answer.content):,} bytes in all)"
 
 
 def _picked(connection: Connection, answer: requests.Response, message: str) -> TestResult:

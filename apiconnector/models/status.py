@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
+from apiconnector import auth
 from apiconnector.exceptions import ConfigurationError, SecretUnreadable
 from apiconnector.models import health
 from apiconnector.models.validation import connection_problems
+from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
 if TYPE_CHECKING:
     from apiconnector.models.connection import Connection
@@ -105,3 +108,50 @@ def _unreadable(connection: Connection) -> list[str]:
             except ConfigurationError:
                 return ["any secret (there is no usable key)"]
     return found
+
+
+def in_sql(model: type[Connection]) -> Case:
+    """The status as an expression over the rows of ``model``, for filters and order; the registry is read now.
+
+    It says what ``of()`` says, but for what no database can judge: whether a key opens a secret (such a row has the
+    status it would have with the key), and an address, JSON or name that was stored without validation.
+    """
+    person = [method.name for method in auth.methods() if method.needs_person]
+    expired = Q(token__expires_at__lte=timezone.now())
+    return Case(
+        When(is_active=False, then=Value(Status.INACTIVE.value)),
+        When(is_sealed=True, then=Value(Status.SEALED.value)),
+        When(_incomplete(model), then=Value(Status.MISCONFIGURED.value)),
+        When(~Q(problem=""), then=F("problem")),
+        When(~Q(auth_method__in=person), then=Value(Status.READY.value)),
+        When(Q(token__isnull=True) | Q(token__access_token=""), then=Value(Status.NOT_AUTHORIZED.value)),
+        When(expired & Q(token__refresh_token=""), then=Value(Status.NEEDS_REAUTHORIZATION.value)),
+        default=Value(Status.AUTHORIZED.value),
+        output_field=models.CharField(max_length=30),
+    )
+
+
+def _incomplete(model: type[Connection]) -> Q:
+    """What ``connection_problems()`` finds by looking whether columns are empty, and which choices were made."""
+    found = ~Q(auth_method__in=[method.name for method in auth.methods()])
+    found |= ~Q(dialect={}) | ~Q(preset="")
+    for method in auth.methods():
+        missing = Q()
+        for name in method.required():
+            missing |= Q(**{name: ""})
+        if "client_auth" in method.fields:
+            missing |= ~Q(client_auth__in=list(CLIENT_AUTHENTICATIONS)) | _client_rule(model, method)
+        if missing:
+            found |= Q(auth_method=method.name) & missing
+    return found
+
+
+def _client_rule(model: type[Connection], method: type[auth.AuthMethod]) -> Q:
+    """Which client authentications a method refuses with a secret, and which without one: the method is asked."""
+    refused = Q()
+    for name in CLIENT_AUTHENTICATIONS:
+        for secret, has_it in (("x", ~Q(client_secret="")), ("", Q(client_secret=""))):
+            asked = model(auth_method=method.name, client_auth=name, client_secret=secret)
+            if {"client_auth", "client_secret"} & set(method.problems(asked)):
+                refused |= Q(client_auth=name) & has_it
+    return refused
