@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils.functional import cached_property
 
 from apiconnector import auth, conf
-from apiconnector.crypto import Secret
-from apiconnector.exceptions import ConfigurationError, SecretSealed
-from apiconnector.fields import EncryptedJSONField, EncryptedTextField, JSONTextField
+from apiconnector.exceptions import ConfigurationError
+from apiconnector.fields import JSONTextField
 from apiconnector.models import health, status, validation
+from apiconnector.models.binding import BoundSecrets
 from apiconnector.models.session import Redaction, TestResult, open_session, run_test
 from apiconnector.models.source import TokenSource
 from apiconnector.models.token import Token
@@ -28,13 +24,11 @@ if TYPE_CHECKING:
     from apiconnector.client import ApiSession, Redactor, Wire
     from apiconnector.oauth import ClientAuthentication
 
-SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key", "secret_variables")
 #: Written by the machine: saving a form that was opened earlier must not put an old state back.
 MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Connection(models.Model):
+class Connection(BoundSecrets):
     """An API this site talks to, with its credentials. Reading a credential gives a ``Secret``."""
 
     class ClientAuth(models.TextChoices):
@@ -72,12 +66,7 @@ class Connection(models.Model):
     is_active = models.BooleanField("active", default=True)
     preset = models.CharField(max_length=50, blank=True)
 
-    client_id = EncryptedTextField("client ID", help_text="From the app you registered at the provider.")
-    client_secret = EncryptedTextField()
     client_secret_expires_on = models.DateField(null=True, blank=True)
-    username = EncryptedTextField("user name")
-    password = EncryptedTextField()
-    api_key = EncryptedTextField("API key or token")
 
     issuer = models.CharField(
         max_length=500,
@@ -138,7 +127,6 @@ class Connection(models.Model):
     variables = JSONTextField(
         default=dict, blank=True, json_type=dict, help_text="JSON object: names for use in placeholders."
     )
-    secret_variables = EncryptedJSONField(help_text="JSON object: names for use in placeholders, kept encrypted.")
     timeout = models.FloatField(
         null=True,
         blank=True,
@@ -167,7 +155,6 @@ class Connection(models.Model):
     problem = models.CharField(max_length=30, blank=True, default="", editable=False)
     problem_reason = models.TextField(blank=True, default="", editable=False)
     problem_at = models.DateTimeField(null=True, editable=False)
-    is_sealed = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -186,19 +173,7 @@ class Connection(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @classmethod
-    def label_of(cls, name: str) -> str:
-        """What a column is called in the form."""
-        field = cls._meta.get_field(name)
-        assert isinstance(field, models.Field)
-        return str(field.verbose_name)
-
     # Configuration
-
-    @property
-    def method_or_none(self) -> type[auth.AuthMethod] | None:
-        """The class of the auth method; None where the app that registers it is gone."""
-        return auth.find(self.auth_method)
 
     @property
     def method(self) -> type[auth.AuthMethod]:
@@ -250,7 +225,7 @@ class Connection(models.Model):
                 written = set(names if update_fields is None else update_fields) - MACHINE_FIELDS
                 if update_fields is not None and MACHINE_FIELDS & set(update_fields):
                     written |= MACHINE_FIELDS & set(update_fields)
-                self.is_sealed = self._has_sealed_secret()
+                self.is_sealed = self.has_sealed_secret()
                 written.add("is_sealed")
                 kwargs["update_fields"] = written - self.get_deferred_fields()
         super().save(*args, **kwargs)
@@ -259,10 +234,10 @@ class Connection(models.Model):
 
     def _follow_up(self, old: Connection) -> None:
         """Give up what was obtained for another client, and a problem that was corrected."""
-        is_other_client = not self._same(old, {"auth_method", "client_id"})
+        is_other_client = not self.same_as(old, {"auth_method", "client_id"})
         if not self.method_or_none or not self.method.needs_person:
             # The site's own token is asked for again without anybody's help.
-            is_other_client = is_other_client or not self._same(old, {"token_url", "scope"})
+            is_other_client = is_other_client or not self.same_as(old, {"token_url", "scope"})
         if is_other_client:
             Token.objects.filter(connection_id=self.pk).delete()
             self._state.fields_cache.pop("token", None)
@@ -272,73 +247,9 @@ class Connection(models.Model):
     def _reconfigured(self, old: Connection) -> bool:
         """Whether anything was changed that a token request depends on."""
         method_fields = {"auth_method", "issuer", *self.method.fields} if self.method_or_none else {"auth_method"}
-        return not self._same(old, method_fields)
+        return not self.same_as(old, method_fields)
 
-    def _same(self, old: Connection, names: set[str]) -> bool:
-        """Whether these columns hold the same values; a secret typed again with the same text is the same."""
-        return all(_equal(getattr(self, name), getattr(old, name)) for name in names)
-
-    # Secrets
-
-    def secret_hosts(self) -> frozenset[str]:
-        """The hosts, as ``host:port``, that this connection's secrets may go to."""
-        urls = (self.base_url, self.authorization_url, self.token_url, self.refresh_url, self.revocation_url)
-        return _hosts(
-            urls,
-            tuple(host for host in self.allowed_hosts if isinstance(host, str))
-            if isinstance(self.allowed_hosts, list)
-            else (),
-        )
-
-    def open(self, secret: Secret[Any], what: str) -> Any:
-        """Decrypt a secret of this connection for sending it.
-
-        Raises ``SecretSealed`` when it was typed for other hosts, ``SecretUnreadable`` when no key opens it.
-        """
-        envelope = secret.envelope()
-        if secret.stored and (new := _uncovered(self.secret_hosts(), envelope.hosts)):
-            new_hosts = ", ".join(sorted(new))
-            raise SecretSealed(
-                f"The {what} of “{self}” was typed before {new_hosts} was entered as a host. "
-                "Type it again, or authorize again, to send it there."
-            )
-        if isinstance(envelope.value, str) and envelope.value:
-            self.opened.add(envelope.value)
-        return envelope.value
-
-    @cached_property
-    def opened(self) -> set[str]:
-        """The texts opened through this object so far: what redaction by value looks for."""
-        return set()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle without what was opened."""
-        state: dict[str, Any] = super().__getstate__()
-        state.pop("opened", None)
-        return state
-
-    def reveal(self, name: str) -> Any:
-        """Decrypt the credential in column ``name``; raises what ``open()`` raises."""
-        return self.open(getattr(self, name), self.label_of(name))
-
-    def _has_sealed_secret(self) -> bool:
-        hosts = self.secret_hosts()
-        method = self.method_or_none
-        used = {"secret_variables", *(method.fields if method else ())}
-        # A secret that the method does not use is not sent, and the form does not show it.
-        stored = [getattr(self, name) for name in SECRET_FIELDS if name in used]
-        if method is not None and method.needs_person:
-            with suppress(ObjectDoesNotExist):
-                stored += [self.token.access_token, self.token.refresh_token]
-        for secret in stored:
-            if not secret.stored:
-                continue
-            try:
-                if _uncovered(hosts, secret.envelope().hosts):
-                    return True
-            except ConfigurationError:
-                continue  # unreadable is a status of its own
-        return False
+    # Authentication
 
     def client_authentication(self) -> ClientAuthentication:
         """How this connection's client authenticates at the token endpoint; raises what ``open()`` raises."""
@@ -381,35 +292,3 @@ class Connection(models.Model):
     def test(self) -> TestResult:
         """Send the test request; never raises for what the remote does or for what is not configured."""
         return run_test(self)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if one == other or not isinstance(one, Secret):
-        return bool(one == other)
-    try:
-        return bool(one.reveal() == other.reveal())
-    except ConfigurationError:
-        return False
-
-
-@lru_cache(maxsize=1024)
-def _hosts(urls: tuple[str, ...], allowed: tuple[Any, ...]) -> frozenset[str]:
-    found = set()
-    for url in urls:
-        try:
-            parts = urlsplit(url)
-            port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-        except ValueError:
-            continue
-        if parts.hostname and port:
-            found.add(f"{parts.hostname.lower()}:{port}")
-    for entry in allowed:
-        if isinstance(entry, str) and entry:
-            found.add(entry.lower() if ":" in entry else f"{entry.lower()}:443")
-    return frozenset(found)
-
-
-def _uncovered(hosts: frozenset[str], bound: frozenset[str]) -> set[str]:
-    """The hosts a secret was not typed for. One that matches an allowed suffix it was typed for is not new."""
-    suffixes = [host for host in bound if host.startswith(".")]
-    return {host for host in hosts - bound if not any(host.endswith(suffix) for suffix in suffixes)}
