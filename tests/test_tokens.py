@@ -313,7 +313,7 @@ class TestLease:
                 raise AssertionError(process.communicate()[1])
         for process in processes:
             process.stdin.write("\n")  # type: ignore[union-attr]  # asserted above
-            process.stdin.flush()  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]  # asserted above
         outputs = [process.communicate(timeout=60) for process in processes]
         assert [out.strip() for out, _ in outputs] == ["200", "200"], outputs
         assert len(server.requests) == 1

@@ -172,7 +172,7 @@ class ApiSession(PlainSession):
         # requests calls this when the address is final and before it is sent: the last moment at which no
         # token has been fetched yet.
         self.destinations.check(request.url or "")
-        return (HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)(request)  # type: ignore[no-any-return]
+        return (HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)(request)  # type: ignore[no-any-return]  # the stubs say Any
 
     @_clean_errors
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:

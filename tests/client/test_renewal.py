@@ -48,7 +48,7 @@ def tokens(api: ApiServer) -> list[str]:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["read", "stream"])
 def test_a_401_gets_one_new_token_and_one_more_try(api: ApiServer, session: MakeSession, stream: bool) -> None:
-    api.answer = accepting("token-2")  # type: ignore[assignment]
+    api.answer = accepting("token-2")  # type: ignore[assignment]  # a function in place of the method
     auth = Renewing()
     with session(auth=auth, renew=auth.renew) as opened:
         answer = opened.post("x", json={"a": 1}, stream=stream)
@@ -94,7 +94,7 @@ def test_auth_of_the_caller_is_not_renewed(api: ApiServer, session: MakeSession)
 
 
 def test_a_file_is_sent_again(api: ApiServer, session: MakeSession) -> None:
-    api.answer = accepting("token-2")  # type: ignore[assignment]
+    api.answer = accepting("token-2")  # type: ignore[assignment]  # a function in place of the method
     auth = Renewing()
     assert session(auth=auth, renew=auth.renew).post("x", data=BytesIO(b"content")).content == b"content"
 
@@ -103,7 +103,7 @@ def test_a_stream_that_is_used_up_returns_the_401_and_helps_the_next(api: ApiSer
     def parts() -> Iterator[bytes]:
         yield b"part"
 
-    api.answer = accepting("token-2")  # type: ignore[assignment]
+    api.answer = accepting("token-2")  # type: ignore[assignment]  # a function in place of the method
     auth = Renewing()
     with session(auth=auth, renew=auth.renew) as opened:
         assert opened.post("x", data=parts()).status_code == 401
@@ -127,7 +127,7 @@ def test_a_hop_is_renewed(api: ApiServer, session: MakeSession) -> None:
 
 
 def test_hooks_do_not_see_the_401_that_is_renewed(api: ApiServer, session: MakeSession) -> None:
-    api.answer = accepting("token-2")  # type: ignore[assignment]
+    api.answer = accepting("token-2")  # type: ignore[assignment]  # a function in place of the method
     auth = Renewing()
     with session(auth=auth, renew=auth.renew) as opened:
         opened.hooks["response"].append(lambda response, **_: response.raise_for_status())
