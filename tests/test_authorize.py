@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from apiconnector import signals
 from apiconnector.authorize import complete
@@ -407,7 +408,7 @@ def test_authorize_goes_back_to_the_form_and_names_the_field(
     response = site.post(reverse("admin:apiconnector_connection_authorize", args=[connection.pk]), follow=True)
     target, _ = response.redirect_chain[0]
     assert target == reverse("admin:apiconnector_connection_change", args=[connection.pk]) + f"#id_{field}"
-    label = Connection.label_of(field).capitalize()
+    label = capfirst(Connection.label_of(field))
     assert any(str(message).startswith(label) for message in response.context["messages"])
     assert not AuthorizationAttempt.objects.exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
@@ -14,12 +15,14 @@ from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
+from apiconnector.admin.shown import answer_block
 from apiconnector.authorize import begin, callback_uri, disconnect
 from apiconnector.authorize.begin import other_host
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import Connection, ConnectionEvent, Token
+from apiconnector.models import Connection, health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,14 +119,16 @@ class ConnectionActs(ModelAdmin):
             parts.append(f"Account: {result.label}.")
         if result.account_id:
             parts.append(f"Account id: {result.account_id}.")
-        if result.ok and (result.label or result.account_id):
-            Token.objects.filter(connection=connection).update(account_label=result.label, account_id=result.account_id)
-        kind = ConnectionEvent.Kind.TESTED if result.ok else ConnectionEvent.Kind.FAILED
-        ConnectionEvent.record(
-            connection, kind, result.message if result.ok else f"Test: {result.message}", request.user
-        )
+        health.record_test(connection, result, request.user)
         self._log(request, connection, "Tested.")
-        self.message_user(request, " ".join(parts), messages.SUCCESS if result.ok else messages.ERROR)
+        said: str = " ".join(parts)
+        if result.status_code is not None:
+            if _has_room():
+                answer = answer_block(result.request, result.status_code, result.headers, result.body)
+                said = format_html("{} {}", said, answer)
+            else:
+                said = f"{said} The answer itself is not shown: this site keeps messages in cookies."
+        self.message_user(request, said, messages.SUCCESS if result.ok else messages.ERROR)
         return self._back(connection)
 
     def _disconnect(self, request: HttpRequest, connection: Connection) -> HttpResponse:
@@ -134,5 +139,12 @@ class ConnectionActs(ModelAdmin):
         return self._back(connection)
 
 
+def _has_room() -> bool:
+    """Whether a message may have some thousand characters. A cookie has no room, and one too large is lost."""
+    return not (
+        settings.MESSAGE_STORAGE.endswith(".CookieStorage") or settings.SESSION_ENGINE.endswith(".signed_cookies")
+    )
+
+
 def _label(name: str) -> str:
-    return Connection.label_of(name).capitalize()
+    return capfirst(Connection.label_of(name))

@@ -12,20 +12,24 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
 from apiconnector import auth
 from apiconnector.admin.acts import ConnectionActs
+from apiconnector.admin.filters import StatusFilter, last_use
 from apiconnector.admin.forms import SHOWN, ConnectionForm, SecretField, SecretInput, SecretJSONField, SecretTextarea
 from apiconnector.admin.notices import Noticed
+from apiconnector.admin.shown import moment
 from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import EncryptedField, EncryptedJSONField
-from apiconnector.models import Connection, ConnectionEvent
+from apiconnector.models import Connection, ConnectionEvent, status
 from apiconnector.models.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from django.db.models import Field, QuerySet
     from django.forms import Field as FormField
@@ -103,9 +107,9 @@ class ConnectionAdmin(Noticed, ConnectionActs):
     """Add, edit, authorize, test and disconnect connections."""
 
     form = ConnectionForm
-    list_display = ("name", "slug", "method_label", "base_url", "status_badge")
-    list_filter = ("auth_method", "is_active")
-    search_fields = ("name", "slug", "base_url")
+    list_display = ("name", "slug", "status_badge", "method_label", "last_use", "base_url")
+    list_filter = (StatusFilter, "auth_method", "is_active")
+    search_fields = ("name", "slug", "base_url", "token__account_label", "token__account_id")
     list_select_related = ("token",)
     prepopulated_fields: ClassVar[dict[str, Sequence[str]]] = {"slug": ("name",)}
     save_on_top = False
@@ -120,8 +124,12 @@ class ConnectionAdmin(Noticed, ConnectionActs):
         return [own, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        """One query for the list and its status column."""
-        return super().get_queryset(request).select_related("token")
+        """One query for the list, with the status to filter and order by, and the last use."""
+        rows = super().get_queryset(request).select_related("token")
+        match = request.resolver_match
+        if match is not None and match.url_name == "apiconnector_connection_changelist":
+            rows = rows.annotate(sql_status=status.in_sql(Connection), last_use=last_use())
+        return rows
 
     @admin.display(description="Authentication", ordering="auth_method")
     def method_label(self, connection: Connection) -> str:
@@ -129,10 +137,16 @@ class ConnectionAdmin(Noticed, ConnectionActs):
         method = connection.method_or_none
         return method.label if method else connection.auth_method
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="sql_status")
     def status_badge(self, connection: Connection) -> str:
         """The status, with its reason as a tool tip."""
         return badge(connection)
+
+    @admin.display(description="Last run", ordering="last_use", empty_value="never")
+    def last_use(self, connection: Connection) -> str | None:
+        """When a feed used it last. Requests of code that calls ``connect()`` leave no record."""
+        at: datetime | None = connection.last_use  # type: ignore[attr-defined]  # annotated above
+        return moment(at) if at else None
 
     # The form
 
@@ -169,7 +183,7 @@ class ConnectionAdmin(Noticed, ConnectionActs):
             return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[arg-type]  # stubs
         arguments: dict[str, Any] = {
             "required": False,
-            "label": str(db_field.verbose_name).capitalize(),
+            "label": capfirst(db_field.verbose_name),
             "help_text": db_field.help_text,
         }
         if isinstance(db_field, EncryptedJSONField):
@@ -242,12 +256,12 @@ def _token(connection: Connection) -> Token | None:
 
 def badge(connection: Connection) -> str:
     """The status as a coloured word; colour is never the only sign."""
-    status = Status(connection.status)
+    now = Status(connection.status)
     return format_html(
         '<span class="apiconnector-badge apiconnector-{}" title="{}">{}</span>',
-        _TONES.get(status, "bad"),
+        _TONES.get(now, "bad"),
         connection.status_reason,
-        status.label,
+        now.label,
     )
 
 

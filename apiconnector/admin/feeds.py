@@ -20,6 +20,9 @@ else:
 class FeedAdmin(ModelAdmin):
     """Describe what is sent, and where."""
 
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["apiconnector/admin.css"]}
+
     list_display = ("name", "slug", "trigger", "connection", "method", "path", "is_active")
     list_filter = ("is_active", "connection", "trigger")
     list_select_related = ("connection",)

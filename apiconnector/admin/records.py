@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from apiconnector.admin.notices import Noticed
+from apiconnector.admin.shown import duration, exchange_block, json_block, moment, summary_block
 from apiconnector.models import ConnectionEvent, FeedRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
+    from django.utils.safestring import SafeString
 
     ModelAdmin = admin.ModelAdmin[Any]
 else:
@@ -26,6 +29,9 @@ class ReadOnlyAdmin(ModelAdmin):
     """Nobody adds, changes or deletes here by hand."""
 
     show_full_result_count = False
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["apiconnector/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Written by the machine only."""
@@ -47,20 +53,11 @@ class ReadOnlyAdmin(ModelAdmin):
 class FeedRunAdmin(Noticed, ReadOnlyAdmin):
     """What was submitted, sent and answered."""
 
-    list_display = (
-        "id",
-        "feed",
-        "status_badge",
-        "status_code",
-        "attempt_count",
-        "duration_ms",
-        "created_at",
-        "next_attempt_at",
-    )
-    list_filter = ("status", "outcome", "feed")
+    list_display = ("number", "feed", "status_now", "answer", "tries", "took", "created")
+    list_filter = ("status", "outcome", "created_at", "feed", "connection")
     list_select_related = ("feed",)
-    search_fields = ("idempotency_key", "error_message")
-    date_hierarchy = None
+    search_fields = ("idempotency_key", "error", "error_message")
+    search_help_text = "Searches the idempotency key and the error."
     fieldsets: ClassVar[Any] = [
         (
             None,
@@ -72,7 +69,7 @@ class FeedRunAdmin(Noticed, ReadOnlyAdmin):
                     "outcome",
                     "error_message",
                     "status_code",
-                    "duration_ms",
+                    "took",
                 ]
             },
         ),
@@ -95,9 +92,7 @@ class FeedRunAdmin(Noticed, ReadOnlyAdmin):
         ("What came back", {"fields": ["shown_values", "shown_data"]}),
         ("Attempts", {"fields": ["shown_attempts"]}),
     ]
-
-    class Media:
-        css: ClassVar[dict[str, list[str]]] = {"all": ["apiconnector/admin.css"]}
+    _no_bodies: ClassVar[Any] = [("Attempts", {"fields": ["shown_times"]})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FeedRun]:
         """Leave bodies where they are while a list is shown."""
@@ -111,7 +106,7 @@ class FeedRunAdmin(Noticed, ReadOnlyAdmin):
         """Bodies hold people's data: they have a permission of their own."""
         del obj
         may = request.user.has_perm("apiconnector.view_body_feedrun")
-        return [*self.fieldsets, *(self._bodies if may else [])]
+        return [*self.fieldsets, *(self._bodies if may else self._no_bodies)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: FeedRun | None = None) -> list[str]:
         """All of them."""
@@ -127,25 +122,63 @@ class FeedRunAdmin(Noticed, ReadOnlyAdmin):
             run.get_status_display(),
         )
 
+    @admin.display(description="Run", ordering="id")
+    def number(self, run: FeedRun) -> str:
+        """Its number."""
+        return f"#{run.pk}"
+
+    @admin.display(description="Answer", ordering="status_code")
+    def answer(self, run: FeedRun) -> int | None:
+        """The status code of the last answer."""
+        return run.status_code
+
+    @admin.display(description="Tries", ordering="attempt_count")
+    def tries(self, run: FeedRun) -> int:
+        """How many attempts there were."""
+        return run.attempt_count
+
+    @admin.display(description="Took", ordering="duration_ms")
+    def took(self, run: FeedRun) -> str:
+        """How long the last attempt took."""
+        return duration(run.duration_ms) or "-"
+
+    @admin.display(description="Created", ordering="created_at")
+    def created(self, run: FeedRun) -> str:
+        """When it was kept."""
+        return moment(run.created_at)
+
+    @admin.display(description="Status", ordering="status")
+    def status_now(self, run: FeedRun) -> str:
+        """The status, and when a run that waits is sent again."""
+        if run.status != FeedRun.Status.PENDING or run.next_attempt_at is None:
+            return self.status_badge(run)
+        at = moment(run.next_attempt_at)
+        return format_html('{}<br><span class="quiet">next: {}</span>', self.status_badge(run), at)
+
     @admin.display(description="Input")
     def shown_input(self, run: FeedRun) -> str:
         """What was submitted."""
-        return _json(run.input)
+        return json_block(run.input)
 
     @admin.display(description="Values")
     def shown_values(self, run: FeedRun) -> str:
         """What the feed picked from the answer."""
-        return _json(run.values)
+        return json_block(run.values)
 
     @admin.display(description="Body")
     def shown_data(self, run: FeedRun) -> str:
         """The body of the last answer."""
-        return _json(run.data)
+        return json_block(run.data)
 
     @admin.display(description="Attempts")
     def shown_attempts(self, run: FeedRun) -> str:
         """Each request and its answer, redacted."""
-        return _json(run.attempts)
+        return _blocks(run, exchange_block)
+
+    @admin.display(description="Attempts")
+    def shown_times(self, run: FeedRun) -> str:
+        """When each was made and how it ended."""
+        return _blocks(run, summary_block)
 
 
 @admin.register(ConnectionEvent)
@@ -158,12 +191,6 @@ class ConnectionEventAdmin(ReadOnlyAdmin):
     search_fields = ("message",)
 
 
-def _json(value: Any) -> str:
-    try:
-        text = json.dumps(value, indent=2, ensure_ascii=False)
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(value, indent=2)
-    except RecursionError:
-        text = "(nested too deep to be shown)"
-    return format_html('<pre class="apiconnector-json">{}</pre>', text)
+def _blocks(run: FeedRun, block: Callable[[Any], SafeString]) -> str:
+    attempts = run.attempts if isinstance(run.attempts, list) else [run.attempts]
+    return format_html_join("", "{}", ((block(attempt),) for attempt in attempts)) or "None yet."

@@ -8,6 +8,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from apiconnector import signals
+from apiconnector.authorize.advice import advice, advice_on_words
 from apiconnector.client import token_sender
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from apiconnector.oauth import Callback
 
 Outcome = AuthorizationAttempt.Outcome
-
-#: What the errors of RFC 6749 section 4.1.2.1 (and a few common others) mean to the person at the page.
-ADVICE = {
-    "access_denied": "The request was denied on the provider's page. Press Authorize again if that was not meant.",
-    "invalid_scope": "The provider does not know a scope that was asked for: correct the scope of the connection.",
-    "unauthorized_client": "The app registered at the provider may not use this grant: change its settings there.",
-    "invalid_request": "The provider found the request faulty: compare URLs and PKCE with its documentation.",
-    "redirect_uri_mismatch": "Register the redirect URI shown on the connection's page at the provider, byte for byte.",
-    "unsupported_response_type": "The provider does not offer the authorization code grant to this app.",
-    "server_error": "The provider has trouble of its own: try again later.",
-    "temporarily_unavailable": "The provider is overloaded: try again later.",
-}
-_REFUSED = "The provider refused the request. Press Authorize to try again; its own words say why."
 
 
 def again(via: str) -> str:
@@ -87,7 +75,13 @@ def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
         return
     if callback.error:
         outcome = Outcome.DENIED if callback.error == "access_denied" else Outcome.FAILED
-        _fail(attempt, outcome, ADVICE.get(callback.error, _REFUSED), callback.error, callback.error_description)
+        _fail(
+            attempt,
+            outcome,
+            advice(callback.error, callback.error_description),
+            callback.error,
+            callback.error_description,
+        )
         return
     if not callback.code:
         _fail(
@@ -144,7 +138,9 @@ def _refused(attempt: AuthorizationAttempt, error: TokenRequestFailed) -> None:
     if error.act is Act.ADMINISTRATOR and not _works(connection):
         # A token that works goes on working, whatever became of the attempt to replace it.
         health.needs_attention(connection, health.MISCONFIGURED, str(error))
-    _fail(attempt, Outcome.FAILED, str(error), error.error, error.error_description)
+    # What the words give away is added to what the kind of the answer said.
+    hint = "" if error.act is Act.NOBODY else advice_on_words(error.error, error.error_description)
+    _fail(attempt, Outcome.FAILED, f"{error} {hint}".rstrip(), error.error, error.error_description)
 
 
 def _works(connection: Connection) -> bool:

@@ -38,6 +38,8 @@ class JSONFormField(forms.JSONField):
         """Show a stored value on several lines."""
         if isinstance(value, InvalidJSONInput):
             return value
+        if value is None:
+            return ""
         return json.dumps(value, indent=2, ensure_ascii=not _encodable(value))
 
     def has_changed(self, initial: Any, data: Any) -> bool:

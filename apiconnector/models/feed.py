@@ -25,11 +25,11 @@ class Feed(models.Model):
     class Method(models.TextChoices):
         """Methods of RFC 9110 and RFC 5789."""
 
-        GET = "GET"
-        POST = "POST"
-        PUT = "PUT"
-        PATCH = "PATCH"
-        DELETE = "DELETE"
+        GET = "GET", "GET"
+        POST = "POST", "POST"
+        PUT = "PUT", "PUT"
+        PATCH = "PATCH", "PATCH"
+        DELETE = "DELETE", "DELETE"
 
     class BodyFormat(models.TextChoices):
         """How the body is written. Multipart and text are not sent yet."""

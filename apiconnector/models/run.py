@@ -93,8 +93,11 @@ class FeedRun(models.Model):
         ordering = ("-id",)
         verbose_name = "feed run"
         constraints = (models.UniqueConstraint(fields=["feed", "idempotency_key"], name="apiconnector_run_key"),)
-        # What is due is found without reading what has ended.
-        indexes = (models.Index(fields=["status", "next_attempt_at"], name="apiconnector_run_due"),)
+        indexes = (
+            # What is due is found without reading what has ended.
+            models.Index(fields=["status", "next_attempt_at"], name="apiconnector_run_due"),
+            models.Index(fields=["connection", "id"], name="apiconnector_run_last"),
+        )
         permissions = (
             ("replay_feedrun", "Can replay feed runs"),
             ("view_body_feedrun", "Can view what feed runs sent and received"),

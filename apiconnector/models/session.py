@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.auth import AuthBase
 
-from apiconnector.client import ApiSession, Destinations, Redactor
+from apiconnector.client import REDACTED, ApiSession, Destinations, Redactor
 from apiconnector.exceptions import (
     ApiConnectorError,
     ConfigurationError,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from apiconnector.client import Wire
     from apiconnector.models.connection import Connection
 
-#: Characters of an answer that a test's result shows, and bytes that are looked at for them.
-_SHOWN_BODY, _READ_BODY = 4_000, 100_000
+#: Characters of an answer that a test's result shows; of one with more bytes than the second, it shows none.
+_SHOWN_BODY, _READ_BODY = 4_000, 1_000_000
 #: What the columns of a connection are called in placeholders, where secrets may be used.
 _SECRET_NAMES = ("client_secret", "username", "password", "api_key")
 
@@ -214,15 +214,18 @@ def run_test(connection: Connection) -> TestResult:
 
 def _beginning(answer: requests.Response, redact: Redactor) -> str:
     """The beginning of an answer as text."""
+    size = f"{len(answer.content):,} bytes"
+    if len(answer.content) > _READ_BODY:
+        return f"(too large to be shown: {size})"
     try:
-        text = answer.content[:_READ_BODY].decode(answer.encoding or "utf-8", "replace")
+        text = answer.content.decode(answer.encoding or "utf-8", "replace")
     except LookupError:  # an encoding that Python does not know
-        text = answer.content[:_READ_BODY].decode("utf-8", "replace")
+        text = answer.content.decode("utf-8", "replace")
     if "\x00" in text:
-        return f"(not a text: {len(answer.content):,} bytes)"
+        return f"(not a text: {size})"
     # Redacted before it is cut: half a credential would not be recognised.
     text = redact(text)
-    return text if len(text) <= _SHOWN_BODY else f"{text[:_SHOWN_BODY]}… (cut: {len(answer.content):,} bytes in all)"
+    return text if len(text) <= _SHOWN_BODY else f"{text[:_SHOWN_BODY]}… (cut: {size} in all)"
 
 
 def _picked(connection: Connection, answer: requests.Response, message: str) -> TestResult:

@@ -55,8 +55,8 @@ def of(connection: Connection) -> State:
     if connection.is_sealed:
         return State(
             Status.SEALED,
-            "A host was changed since the secrets were typed. Type them again, and authorize again, so that they may "
-            "be sent there.",
+            "A host was changed since the secrets were typed. Type them again (and authorize again what a person "
+            "authorizes), so that they may be sent there.",
         )
     if problems := connection_problems(connection):
         named = "; ".join(f"{connection.label_of(name)}: {text}" for name, text in problems.items())
