@@ -1,0 +1,150 @@
+"""Pictures of the app's pages, light, dark and narrow: ``python -m tests.browser.screenshots [folder]``.
+
+Without a folder only the pictures of the docs are made, into ``docs/img``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from example_site.demo.place import TOP
+from tests.browser import person
+from tests.browser.chromium import chromium, window
+from tests.browser.world import world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.world import World
+
+    #: Saves a picture of the open page under a name.
+    Shoot = Callable[[Page, str], None]
+
+DOCS = TOP / "docs" / "img"
+#: The pages that the docs show, by the names of their pictures: 1200 x 900, on the demo's own ports.
+IN_DOCS = {"connection": "connection", "landing": "landing", "run": "run", "feed": "mapping"}
+DOCS_PORTS = (8000, 8001)
+LOOKS: dict[str, dict[str, object]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
+}
+LEAD = {"name": "Ada Lovelace", "email": "ada@example.org", "message": "Do you deliver on Sundays, too?"}
+
+
+def make(folder: Path, *, in_docs: bool = False) -> list[Path]:
+    """Make the pictures, return their paths. With ``in_docs`` only those of the docs, as big as the window."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+    with chromium() as browser, world(furnished=True, ports=DOCS_PORTS if in_docs else None) as running:
+        for look, options in LOOKS.items():
+            if in_docs and look != "light":
+                continue
+
+            def shoot(page: Page, name: str, look: str = look) -> None:
+                if in_docs and name not in IN_DOCS:
+                    return
+                path = folder / (f"{IN_DOCS[name]}.png" if in_docs else f"{name}-{look}.png")
+                # Icons and the choices made by scripts come after the page itself.
+                page.wait_for_load_state("networkidle")
+                if in_docs and name == "run":
+                    page.locator(".field-shown_attempts").scroll_into_view_if_needed()
+                page.screenshot(path=path, scale="css", full_page=not in_docs, animations="disabled")
+                made.append(path)
+
+            _visit(browser, running, options, shoot)
+    return made
+
+
+def _visit(browser: Browser, running: World, options: dict[str, object], shoot: Shoot) -> None:
+    """Go through all pages once."""
+    with window(browser, **options) as opened:
+        page = opened.page
+        person.log_in(page, running)
+        _connect(page, running, shoot)
+        for name, path in {
+            "connections": "connection/",
+            "runs": "feedrun/",
+            "events": "connectionevent/",
+            "feeds": "feed/",
+            "feed-add": "feed/add/",
+        }.items():
+            page.goto(running.admin(path))
+            shoot(page, name)
+        for name in _states(page, running):
+            shoot(page, name)
+        _forms(page, running, shoot)
+
+
+def _connect(page: Page, running: World, shoot: Shoot) -> None:
+    """The consent denied, then given; the connection tested, a form sent."""
+    person.open_connection(page, running, "Demo CRM")
+    person.ask_for_consent(page, running)
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_url(f"{running.place.site}/oauth/callback?**")
+    shoot(page, "landing-denied")
+    page.goto(f"{running.place.site}/oauth/callback?code=x&state={'x' * 40}")
+    shoot(page, "landing-unknown")
+    person.open_connection(page, running, "Demo CRM")
+    person.ask_for_consent(page, running)
+    page.get_by_role("button", name="Allow").click()
+    page.wait_for_url(f"{running.place.site}/oauth/callback?**")
+    shoot(page, "landing")
+    person.open_connection(page, running, "Demo CRM")
+    person.panel(page).get_by_role("button", name="Test").click()
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    shoot(page, "connection")
+    page.locator(".messagelist summary").click()
+    shoot(page, "connection-tested")
+    page.locator(".apiconnector-events summary").click()
+    shoot(page, "connection-history")
+    person.send_contact_form(page, running, LEAD)
+    page.goto(running.admin("feedrun/"))
+    page.locator("#result_list tbody tr", has_text="Succeeded").first.get_by_role("link").first.click()
+    shoot(page, "run")
+
+
+def _states(page: Page, running: World) -> Iterator[str]:
+    """Open a connection in each state and a run of each kind; give a name for the picture."""
+    for path, prefix in (("connection/", "connection"), ("feedrun/", "run")):
+        page.goto(running.admin(path))
+        rows = page.locator("#result_list tbody tr").all()
+        links: dict[str, str | None] = {}
+        for row in rows:
+            state = row.locator(".apiconnector-badge").inner_text()
+            links.setdefault(state, row.locator("th a").first.get_attribute("href"))
+        for state, link in links.items():
+            page.goto(f"{running.place.site}{link}")
+            yield f"{prefix}-is-{re.sub('[^a-z]+', '-', state.lower())}"
+
+
+def _forms(page: Page, running: World, shoot: Shoot) -> None:
+    """The form of a new connection for two methods, with everything unfolded, and with what is missing named."""
+    page.goto(running.admin("connection/add/"))
+    shoot(page, "connection-add")
+    page.locator("#id_auth_method").select_option(person.AUTHORIZATION_CODE)
+    shoot(page, "connection-add-oauth")
+    for summary in page.locator("#connection_form summary:visible").all():
+        summary.click()
+    shoot(page, "connection-add-unfolded")
+    page.locator("#id_name").fill("CRM")
+    page.locator("#id_base_url").fill("https://api.example.com")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".errornote")).to_be_visible()
+    shoot(page, "connection-add-errors")
+    page.goto(running.admin("feed/"))
+    page.get_by_role("link", name="New lead", exact=True).click()
+    shoot(page, "feed")
+
+
+if __name__ == "__main__":
+    chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    for picture in make(chosen or DOCS, in_docs=chosen is None):
+        print(picture)

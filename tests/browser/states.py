@@ -1,0 +1,95 @@
+"""Fills the site of a demo with a connection in each state and a run of each kind: ``python -m tests.browser.states``.
+
+A process of its own, with the settings of the example site.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import django
+from cryptography.fernet import Fernet
+from django.test import override_settings
+from django.utils import timezone
+
+
+def fill() -> None:
+    """Add what the pictures show. The names are made up, the hosts are those of RFC 2606."""
+    from apiconnector.models import Connection, Feed, FeedRun, Token, health
+
+    oauth = {
+        "auth_method": "oauth2_authorization_code",
+        "client_id": "example-client",
+        "client_secret": "example-secret",
+        "authorization_url": "https://login.example.com/authorize",
+        "token_url": "https://login.example.com/token",
+        "scope": "read",
+    }
+
+    def connection(name: str, **fields: object) -> Connection:
+        slug = name.lower().replace(" ", "-")
+        values = {"base_url": f"https://{slug}.example.com/v1", **fields}
+        return Connection.objects.create(name=name, slug=slug, **values)
+
+    connection("Weather", auth_method="none")
+    newsletter = connection("Newsletter", auth_method="bearer", api_key="example-key")
+    connection("Old shop", auth_method="basic", username="shop", password="example", is_active=False)
+    connection("Calendar", **oauth)
+    files = connection("Files", **oauth)
+    Token.objects.create(connection=files, access_token="example-token", scope="read", expires_at=timezone.now())
+    health.needs_attention(
+        files, health.NEEDS_REAUTHORIZATION, "The provider refused the refresh token. Press Re-authorize."
+    )
+    payments = connection("Payments", **{**oauth, "auth_method": "oauth2_client_credentials"})
+    health.needs_attention(
+        payments, health.MISCONFIGURED, "The provider refused the client: check the client id and the client secret."
+    )
+    with override_settings(APICONNECTOR_KEYS=[Fernet.generate_key().decode()]):
+        connection("Archive", auth_method="api_key", api_key="example-key")
+    moved = connection("Support desk", auth_method="bearer", api_key="example-key")
+    moved = Connection.objects.get(pk=moved.pk)
+    moved.base_url = "https://elsewhere.example.org/v1"
+    moved.save()
+
+    feed = Feed.objects.create(
+        name="Newsletter subscription",
+        slug="newsletter-subscription",
+        connection=newsletter,
+        trigger="newsletter",
+        method="POST",
+        path="subscribers",
+        body_format="json",
+        body={"email": "{{ email }}"},
+    )
+    now = timezone.now()
+    error = "The API refused the connection."
+    ends: list[dict[str, object]] = [
+        {"status": "failed", "outcome": "sent", "status_code": 422, "error_message": "The API answered 422."},
+        {"status": "failed", "outcome": "unknown", "error_message": "The connection broke off after the request."},
+        {"status": "dead", "outcome": "not_sent", "attempt_count": 14, "error_message": error},
+        {"status": "skipped", "outcome": "not_sent"},
+        {
+            "status": "pending",
+            "outcome": "not_sent",
+            "attempt_count": 3,
+            "next_attempt_at": now + timedelta(hours=1),
+            "error_message": error,
+        },
+    ]
+    for end in ends:
+        FeedRun.objects.create(
+            **{
+                "feed": feed,
+                "connection": newsletter,
+                "input": {"email": "ada@example.org"},
+                "attempt_count": 1,
+                "duration_ms": 184,
+                "started_at": now,
+                **end,
+            }
+        )
+
+
+if __name__ == "__main__":
+    django.setup()
+    fill()
