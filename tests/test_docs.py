@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import dataclasses
 import inspect
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import responses
 from django.apps import apps
+from django.dispatch import Signal
 
-from apiconnector import auth, checks, conf, exceptions
+from apiconnector import auth, checks, conf, exceptions, models, signals
+from apiconnector.fields import EncryptedField
+from apiconnector.management.jobs import GROUPS
 from apiconnector.models.status import Status
+from apiconnector.shortcuts import connect, run_feed, submit
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = Path(checks.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -54,6 +64,92 @@ def test_permissions() -> None:
     assert {name for name in own if f"`{name}`" in text("settings.md")} == own
 
 
+#: Written by the machine for itself; may change without notice.
+INTERNAL = {
+    "Connection": {"discovered"},
+    "Token": {"lease_owner", "lease_until", "refresh_started_at"},
+    "AuthorizationAttempt": {"state_hash", "verifier", "nonce_hash"},
+}
+
+
+def rows_of(page: str, heading: str) -> dict[str, str]:
+    """The first table below a heading: each name of the first column, with the rest of its row."""
+    section = re.split(rf"^## {heading}\n", page, flags=re.MULTILINE)[1].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \| (.*) \|$", section, re.MULTILINE)
+    return {name: meaning for names, meaning in rows for name in re.findall(r"`([^`]+)`", names)}
+
+
+def test_models() -> None:
+    page = text("models.md")
+    own = {model.__name__: model for model in apps.get_app_config("apiconnector").get_models()}
+    headings = re.findall(r"^## (\w+)$", page, re.MULTILINE)
+    assert sorted(headings) == sorted(models.__all__)
+    for name, model in own.items():
+        rows = rows_of(page, name)
+        fields = {field.name: field for field in model._meta.concrete_fields if field.name != "id"}
+        assert set(rows) == set(fields) - INTERNAL.get(name, set()), name
+        # What the admin says beside a field is said here in the same words.
+        assert [field for field in rows if str(fields[field].help_text) not in rows[field]] == []
+    assert set(rows_of(page, "TestResult")) == {field.name for field in dataclasses.fields(models.TestResult)}
+
+
+def test_encrypted_fields_are_said_to_be() -> None:
+    page = text("models.md")
+    for name in ("Connection", "Token"):
+        rows = rows_of(page, name)
+        for field in apps.get_model("apiconnector", name)._meta.concrete_fields:
+            if isinstance(field, EncryptedField):
+                assert "ncrypted" in rows[field.name], field.name
+
+
+def test_signals() -> None:
+    public = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text("signals.md"), re.MULTILINE))
+    assert set(rows) == public
+    sources = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    for name in public:
+        sent = re.findall(rf"signals\.{name}\.send_robust\([^,]+, ([^\n]*)\)\n", sources)
+        assert sent, name
+        for arguments in sent:
+            assert set(re.findall(r"(\w+)=", arguments)) == set(re.findall(r"`(\w+)`", rows[name]))
+    assert len(re.findall(r"\.send(?:_robust)?\(type|\.send(?:_robust)?\(FeedRun", sources)) == sources.count(
+        ".send_robust("
+    )
+
+
+def command_parser() -> tuple[argparse.ArgumentParser, dict[str, Any]]:
+    """The parser of ``manage.py apiconnector``, and that of each job by its name."""
+    parser = argparse.ArgumentParser()
+    jobs: Any = parser.add_subparsers(required=True, parser_class=argparse.ArgumentParser)
+    for group in GROUPS:
+        group.add_parsers(jobs)
+    return parser, jobs.choices
+
+
+def test_command() -> None:
+    _, jobs = command_parser()
+    rows = re.findall(r"^\| `(\w+)[^|`]*(?:\\\|[^|`]*)*` \|", text("command.md"), re.MULTILINE)
+    assert set(jobs) == set(rows)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_the_docs_are_understood(page: Path) -> None:
+    parser, _ = command_parser()
+    for line in re.findall(r"manage\.py apiconnector ([^\n`|\")]+)", page.read_text(encoding="utf-8")):
+        if "…" in line or "[" in line or "<" in line:
+            continue
+        try:
+            parser.parse_args(shlex.split(line))
+        except SystemExit:
+            pytest.fail(f"manage.py apiconnector {line}")
+
+
+def test_every_page_is_linked() -> None:
+    linked = set(re.findall(r"\]\((\w+\.md)", text("index.md")))
+    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert "](docs/index.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_methods_and_statuses() -> None:
     page = text("connections.md")
     for method in auth.methods():
@@ -64,8 +160,12 @@ def test_methods_and_statuses() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8")):
+        other = page.parent / target if target else page
+        assert other.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", other.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,6 +177,47 @@ def test_python_in_the_docs_is_python(page: Path) -> None:
 
 
 def test_public_names_import() -> None:
-    from apiconnector.shortcuts import connect, run_feed, submit
-
     assert all(callable(function) for function in (connect, run_feed, submit))
+
+
+#: An example of the page on methods, with what it sends.
+EXAMPLES = re.findall(
+    r"<!-- method: (\w+) -->\n```python\n(.*?)```\n.*?```http\n(.*?)```", text("methods.md"), re.DOTALL
+)
+
+
+def test_every_method_has_an_example() -> None:
+    assert {method.name for method in auth.methods()} == {name for name, _, _ in EXAMPLES} - {"signed"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "code", "request_text"), EXAMPLES, ids=[name for name, _, _ in EXAMPLES])
+def test_examples_of_methods_send_what_the_page_says(
+    monkeypatch: pytest.MonkeyPatch, method: str, code: str, request_text: str
+) -> None:
+    monkeypatch.setattr(auth.base, "_registry", {kind.name: kind for kind in auth.methods()})
+    common = re.search(r"```python\n(.*?)```", text("methods.md"), re.DOTALL)
+    assert common
+    exec(common[1] + code, {})  # noqa: S102 - the page's own example
+    connection = models.Connection.objects.get()
+    connection.full_clean()
+    assert connection.auth_method == method
+    if connection.method.needs_person:
+        models.Token.objects.create(connection=connection, access_token="the-access-token")
+
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.add("POST", "https://login.example.com/token", json={"access_token": "the-access-token"})
+        mock.add("POST", "https://api.example.com/v1/contacts", status=201)
+        with connect("crm") as api:
+            api.post("contacts", json={"name": "Ada"})
+        sent = mock.calls[-1].request
+
+    head, _, body = request_text.partition("\n\n")
+    line, *headers = head.splitlines()
+    assert line == f"{sent.method} {sent.path_url}"
+    said = dict(header.split(": ", 1) for header in headers)
+    assert {name: sent.headers.get(name) for name in said} == said
+    credentials = {"Authorization", "X-API-Key", "X-Auth-Key", "X-Signature"}
+    assert credentials & set(sent.headers) == set(said)
+    if body:
+        assert sent.body == body.strip().encode()
