@@ -455,7 +455,7 @@ class TestPrune:
         recent = ConnectionEvent.record(bearer, ConnectionEvent.Kind.TESTED)
         for hours, name in ((1, "open"), (48, "old")):
             AuthorizationAttempt.objects.create(
-                connection=bearer, state_hash=name, created_at=timezone.now() - timedelta(hours=hours)
+                connection=bearer, state=name, created_at=timezone.now() - timedelta(hours=hours)
             )
         dry = call("prune", "--dry-run").out
         assert FeedRun.objects.count() == len(runs)
@@ -466,7 +466,7 @@ class TestPrune:
         assert {name for name, run in runs.items() if run.pk in kept} == set(self.KEPT)
         assert list(ConnectionEvent.objects.all()) == [recent]
         assert event.pk != recent.pk
-        assert AuthorizationAttempt.objects.get().state_hash == "open"
+        assert AuthorizationAttempt.objects.get().state == "open"
 
     def test_in_chunks(self, runs: dict[str, FeedRun], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(prune, "CHUNK", 3)

@@ -96,7 +96,7 @@ def test_an_update_that_changes_nothing_is_not_won_twice(
 ) -> None:
     """MariaDB counts rows that matched, not rows that changed: each condition has to fail the second time."""
     attempt = AuthorizationAttempt.objects.create(
-        connection=make_connection(), state_hash="s", nonce_hash="n", redirect_uri="x", user=admin_user
+        connection=make_connection(), state="s", nonce="n", redirect_uri="x", user=admin_user
     )
     copy = AuthorizationAttempt.objects.get()
     assert attempt.consume()

@@ -68,7 +68,7 @@ def test_permissions() -> None:
 INTERNAL = {
     "Connection": {"discovered"},
     "Token": {"lease_owner", "lease_until", "refresh_started_at"},
-    "AuthorizationAttempt": {"state_hash", "verifier", "nonce_hash"},
+    "AuthorizationAttempt": {"state", "verifier", "nonce"},
 }
 
 

@@ -105,8 +105,8 @@ def begin(
     state, nonce, proof = new_state(), secrets.token_urlsafe(32), new_proof(connection.pkce)
     AuthorizationAttempt.objects.create(
         connection=connection,
-        state_hash=digest(state),
-        nonce_hash=digest(nonce),
+        state=digest(state),
+        nonce=digest(nonce),
         verifier=proof.verifier if proof else "",
         redirect_uri=redirect_uri,
         issuer=connection.issuer,

@@ -75,7 +75,7 @@ class CallbackView(View):
 def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> str:
     """Why this browser or person may not use the attempt; empty where it may."""
     nonce = request.COOKIES.get(cookie_name(callback.state), "")
-    if not nonce or not constant_time_compare(digest(nonce), attempt.nonce_hash):
+    if not nonce or not constant_time_compare(digest(nonce), attempt.nonce):
         return (
             "Authorizing was begun in another browser, or the cookie of this attempt is gone. Go on in the browser "
             f"where you pressed Authorize. If that was this one: is it the same host name? {_AGAIN}"

@@ -27,7 +27,7 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
 
     def for_state(self, state: str) -> AuthorizationAttempt | None:
         """The attempt that sent this state."""
-        return self.select_related("connection").filter(state_hash=digest(state)).first()
+        return self.select_related("connection").filter(state=digest(state)).first()
 
     def prunable(self) -> Self:
         """Attempts that nobody can come back to."""
@@ -54,12 +54,13 @@ class AuthorizationAttempt(models.Model):
         EXPIRED = "expired", "Expired"
 
     connection = models.ForeignKey("apiconnector.Connection", on_delete=models.CASCADE, related_name="attempts")
-    state_hash = models.CharField(max_length=64, unique=True)
+    #: A hash, as is the nonce: see ``digest``.
+    state = models.CharField(max_length=64, unique=True)
     verifier = EncryptedTextField()
     redirect_uri = models.TextField()
     issuer = models.TextField(blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
-    nonce_hash = models.CharField(max_length=64)
+    nonce = models.CharField(max_length=64)
     via = models.CharField(max_length=10, choices=Via, default=Via.ADMIN)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     used_at = models.DateTimeField(null=True)
