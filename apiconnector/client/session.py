@@ -20,6 +20,7 @@ from apiconnector.client.plain import Anonymous, PlainSession
 from apiconnector.client.pool import watching
 from apiconnector.client.redirects import next_hop
 from apiconnector.client.request import ApiRequest, drain, rewind
+from apiconnector.client.response import own
 from apiconnector.exceptions import ConfigurationError, DestinationRefused
 
 if TYPE_CHECKING:
@@ -253,4 +254,4 @@ class ApiSession(PlainSession):
         response.url = self.redact(response.url or "")
         if not response.ok and isinstance(response.reason, str):
             response.reason = self.redact(response.reason)
-        return response
+        return own(response, self.redact)
