@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 from requests import PreparedRequest, RequestException
@@ -17,20 +18,37 @@ if TYPE_CHECKING:
 
     from apiconnector.client.urls import Destinations
 
-_KEEPS_BODY = frozenset({307, 308})
-_BODY_HEADERS = ("Content-Length", "Content-Type", "Transfer-Encoding")
+_SEE_OTHER: Final = 303
+_KEEPS_METHOD: Final = frozenset({307, 308})
+# What describes the body (RFC 9110 section 15.4), and how it is sent.
+_BODY_HEADERS = (
+    "Content-Digest",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Location",
+    "Content-Type",
+    "Digest",
+    "Last-Modified",
+    "Repr-Digest",
+    "Transfer-Encoding",
+)
 # Given for one host, and not meant for another.
 _HOST_HEADERS = ("Cookie", "Host")
+# An http address without a host is to be rejected (RFC 9110 section 4.2.1); some parsers take the host of the request,
+# others the first segment of the path.
+_WITHOUT_HOST = re.compile(r"https?:(?!//)|(?:https?:)?//(?:[/?#]|$)", re.IGNORECASE)
 
 
 def next_hop(request: PreparedRequest, response: Response, destinations: Destinations) -> PreparedRequest | None:
     """The request that follows a response, without a credential renewed; None where none does.
 
-    GET and HEAD follow any redirect, other methods 307 and 308 only. Raises ``DestinationRefused`` (``sent``)
-    for a redirect to where the connection may not send, or to what can't be read as an address, and
-    ``requests.exceptions.UnrewindableBodyError`` where the body is a stream that is used up.
+    GET and HEAD follow any redirect, other methods 307 and 308 only. The method never changes, so that only a
+    303 drops the body. Raises ``DestinationRefused`` (``sent``) for a redirect to where the connection may not
+    send, or to what can't be read as one address, and ``requests.exceptions.UnrewindableBodyError`` where the
+    body is a stream that is used up.
     """
-    if not response.is_redirect or not (request.method in {"GET", "HEAD"} or response.status_code in _KEEPS_BODY):
+    if not response.is_redirect or not (request.method in {"GET", "HEAD"} or response.status_code in _KEEPS_METHOD):
         return None
     location = _location(response)
     if not location:
@@ -38,16 +56,15 @@ def next_hop(request: PreparedRequest, response: Response, destinations: Destina
     url = _absolute(request.url or "", location)
     destinations.check(url, sent=True)
     hop = request.copy()
-    if response.status_code in _KEEPS_BODY:
-        if not rewind(hop):
-            raise UnrewindableBodyError(
-                "The API answered with a redirect, and the body can't be sent a second time: it is a stream.",
-                request=request,
-                response=response,
-            )
-    else:
+    if response.status_code == _SEE_OTHER:
         hop.body = None
         _remove_headers(hop, _BODY_HEADERS)
+    elif not rewind(hop):
+        raise UnrewindableBodyError(
+            "The API answered with a redirect, and the body can't be sent a second time: it is a stream.",
+            request=request,
+            response=response,
+        )
     if Origin.of(url) != Origin.of(request.url or ""):
         _remove_headers(hop, _HOST_HEADERS)
     hop.url = url
@@ -56,6 +73,14 @@ def next_hop(request: PreparedRequest, response: Response, destinations: Destina
 
 def _location(response: Response) -> str:
     location = response.headers["Location"]
+    # Several fields arrive joined by commas, which may also stand in an address.
+    received: Any = getattr(response.raw, "headers", None)
+    several: list[str] = received.getlist("Location") if hasattr(received, "getlist") else []
+    if len(several) > 1:
+        if len(set(several)) > 1:
+            raise DestinationRefused("A redirect led to several addresses. None was followed.", sent=True)
+        location = several[0]
+    location = location.strip(" \t")
     try:
         # http.client reads headers as Latin-1; what servers send is UTF-8.
         return location.encode("latin-1").decode()
@@ -64,9 +89,8 @@ def _location(response: Response) -> str:
 
 
 def _absolute(base: str, location: str) -> str:
-    # Both characters are read in different ways by different parsers; none has a place in an address (RFC
-    # 3986).
-    if "\\" in location or not location.isprintable():
+    # All of these are read in different ways by different parsers, and none has a place in an address (RFC 3986).
+    if "\\" in location or not location.isprintable() or _WITHOUT_HOST.match(location):
         raise DestinationRefused("A redirect led to an address that can't be read. It was not followed.", sent=True)
     prepared = PreparedRequest()
     try:
