@@ -53,8 +53,7 @@ def next_hop(request: PreparedRequest, response: Response, destinations: Destina
     location = _location(response)
     if not location:
         return None
-    url = _absolute(request.url or "", location)
-    destinations.check(url, sent=True)
+    url = _absolute(request.url or "", location, destinations)
     hop = request.copy()
     if response.status_code == _SEE_OTHER:
         hop.body = None
@@ -88,18 +87,28 @@ def _location(response: Response) -> str:
         return location
 
 
-def _absolute(base: str, location: str) -> str:
+def _absolute(base: str, location: str, destinations: Destinations) -> str:
     # All of these are read in different ways by different parsers, and none has a place in an address (RFC 3986).
     if "\\" in location or not location.isprintable() or _WITHOUT_HOST.match(location):
-        raise DestinationRefused("A redirect led to an address that can't be read. It was not followed.", sent=True)
+        raise _unreadable()
+    try:
+        joined = urljoin(base, location)
+    except ValueError:
+        raise _unreadable() from None
+    # As it is written, too: preparing decodes percent signs in the host and drops an empty user name.
+    destinations.check_origin(joined, sent=True)
     prepared = PreparedRequest()
     try:
-        prepared.prepare_url(urljoin(base, location), None)
+        prepared.prepare_url(joined, None)
     except (RequestException, ValueError):
-        raise DestinationRefused(
-            "A redirect led to an address that can't be read. It was not followed.", sent=True
-        ) from None
-    return prepared.url or ""
+        raise _unreadable() from None
+    url = prepared.url or ""
+    destinations.check(url, sent=True)
+    return url
+
+
+def _unreadable() -> DestinationRefused:
+    return DestinationRefused("A redirect led to an address that can't be read. It was not followed.", sent=True)
 
 
 def _remove_headers(request: PreparedRequest, names: tuple[str, ...]) -> None:

@@ -245,12 +245,13 @@ class Destinations:
         error: a redirect led there. The text never holds more of the address than its origin.
         """
         if not url.startswith(self._own_prefix):
-            self._require_known_origin(url, sent=sent)
+            self.check_origin(url, sent=sent)
         if _CONTROL.search(url):
             raise DestinationRefused("The address contains a control character, tab or line break.", sent=sent)
         _refuse_traversal(urlsplit(url).path, sent=sent)
 
-    def _require_known_origin(self, url: str, *, sent: bool) -> None:
+    def check_origin(self, url: str, *, sent: bool = False) -> None:
+        """Raise ``DestinationRefused`` for an address of another origin, or of one that can't be read."""
         try:
             origin = Origin.of(url)
         except _UnusableError as problem:

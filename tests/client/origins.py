@@ -76,6 +76,7 @@ def recorder(context: ssl.SSLContext | None = None) -> Iterator[Recorder]:
             except OSError:
                 server.failed_handshakes += 1
                 return
+            opened.append(secured)
             with secured:
                 _talk(server, secured, received)
 
@@ -96,7 +97,7 @@ def recorder(context: ssl.SSLContext | None = None) -> Iterator[Recorder]:
         listener.close()
         acceptor.join()
         for connection in opened:
-            with suppress(OSError):  # closed long ago, or handed over to TLS
+            with suppress(OSError):  # closed long ago, or wrapped in TLS
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()

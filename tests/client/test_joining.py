@@ -180,9 +180,9 @@ def paths(world: World, base: Base) -> list[str]:
 
 
 def chosen(world: World, base: Base) -> list[str]:
-    """All paths for the first base, every fourth for the others: others for each."""
+    """Every second path for the name that nobody knows, every fifth for the servers: others for each."""
     every = paths(world, base)
-    return every if base is BASES[0] else random.Random(str(base)).sample(every, len(every) // 4)
+    return random.Random(str(base)).sample(every, len(every) // (2 if base.port else 5))
 
 
 def readings(url: str) -> Iterator[tuple[str, str, int, str]]:
@@ -282,8 +282,8 @@ def test_every_path_stays_or_is_refused(world: World, base: Base) -> None:
     assert problems[:20] == []
     assert world.strays(base) == set()
     assert world.names.asked
-    assert refused > 500
-    assert sent > 500
+    assert refused > 400
+    assert sent > 400
 
 
 # Every way in
@@ -324,7 +324,7 @@ class Changing(str):
 def test_every_way_in_comes_to_the_same(world: World) -> None:
     base = BASES[0]
     outcomes: dict[str, list[str]] = {way: [] for way in WAYS}
-    some = [path for path in random.Random(7).sample(paths(world, base), 250) if path.isascii()]
+    some = [path for path in random.Random(7).sample(paths(world, base), 200) if path.isascii()]
     with world.session(base) as session:
         for path, (way, send) in itertools.product(some, WAYS.items()):
             before = len(world.plain.requests)
@@ -434,3 +434,13 @@ def test_parameters_change_the_query_alone(world: World, defaults: dict[str, str
                 assert "key=%2F%2Felsewhere.test%0D%0A" in received.target
     assert len(world.plain.requests) == 6 * len(ODD_PARAMS)
     assert world.strays(base) == set()
+
+
+@pytest.mark.parametrize("given", [{b"b": "3"}, [(b"b", "3")], b"b=3"], ids=["mapping", "pairs", "text"])
+def test_names_given_as_bytes_win_over_defaults(world: World, given: Any) -> None:
+    defaults = {"key": "1", "b": "2"}
+    with world.session(BASES[0], default_params=defaults, default_body=defaults) as session:
+        session.post("x", params=given, data={"c": "4"} if isinstance(given, bytes) else given)
+    (received,) = world.plain.requests
+    assert received.target == "/v1/x?key=1&b=3"
+    assert received.body == (b"key=1&b=2&c=4" if isinstance(given, bytes) else b"key=1&b=3")
