@@ -12,6 +12,7 @@ from requests.hooks import default_hooks, dispatch_hook
 from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
 
+from apiconnector.client import egress
 from apiconnector.client.defaults import with_default_body, with_default_params
 from apiconnector.client.errors import presentable
 from apiconnector.client.headers import check_headers
@@ -19,7 +20,7 @@ from apiconnector.client.plain import Anonymous, PlainSession
 from apiconnector.client.pool import watching
 from apiconnector.client.redirects import next_hop
 from apiconnector.client.request import ApiRequest, drain, rewind
-from apiconnector.exceptions import ConfigurationError
+from apiconnector.exceptions import ConfigurationError, DestinationRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -172,6 +173,7 @@ class ApiSession(PlainSession):
         # requests calls this when the address is final and before it is sent: the last moment at which no
         # token has been fetched yet.
         self.destinations.check(request.url or "")
+        egress.check(request.url or "")
         return (HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)(request)  # type: ignore[no-any-return]  # the stubs say Any
 
     @_clean_errors
@@ -205,7 +207,11 @@ class ApiSession(PlainSession):
             if isinstance(hop, ApiRequest) and hop.own_auth:
                 # The Location has lost a credential that goes in the query.
                 hop.prepare_auth(self._own_auth)
-            response, request = self._answer(hop, {**kwargs, "proxies": proxies})
+            try:
+                response, request = self._answer(hop, {**kwargs, "proxies": proxies})
+            except DestinationRefused as refused:
+                refused.sent = True  # the first request was
+                raise
             yield response
 
     def _answer(self, request: PreparedRequest, kwargs: dict[str, Any]) -> tuple[Response, PreparedRequest]:

@@ -9,8 +9,8 @@ import responses
 from requests.auth import AuthBase
 
 from apiconnector.auth.placement import in_query
-from apiconnector.client import Redactor
 from apiconnector.exceptions import DestinationRefused
+from apiconnector.redaction import Redactor
 from tests.client.conftest import Bearer, InQuery
 from tests.client.servers import Reply
 from tests.client.test_renewal import Renewing
