@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: What ``HttpRequest.get_host()`` takes for ``ALLOWED_HOSTS`` while ``DEBUG`` is on and the list is empty.
 _WITH_DEBUG = (".localhost", "127.0.0.1", "[::1]")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin(url: str) -> str:
@@ -54,14 +53,13 @@ def is_other(site: str) -> bool:
     if here := configured():
         return _place(site) != _place(here)
     allowed = settings.ALLOWED_HOSTS or (_WITH_DEBUG if settings.DEBUG else ())
-    host, _ = split_domain_port(urlsplit(site).netloc)
+    host, _ = split_domain_port(_place(site))
     return bool(allowed) and not validate_host(host, allowed)
 
 
-def _place(site: str) -> tuple[str | None, int | None]:
-    """Host and port, without a port that the scheme implies."""
-    parts = urlsplit(site)
-    return parts.hostname, None if parts.port == _DEFAULT_PORTS.get(parts.scheme) else parts.port
+def _place(site: str) -> str:
+    """Host and port; a normalised origin names no port that its scheme implies."""
+    return urlsplit(site).netloc
 
 
 def may_not_refresh(token: Token) -> bool:
