@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import threading
 import time
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +35,7 @@ CANARY = "canary-s3cret"
 #: Keys whose text would be recognised anywhere.
 OLD, NEW, OTHER = (urlsafe_b64encode(name.ljust(32, b"-")).decode() for name in (b"old", b"new", b"other"))
 HERE = __name__
+PAGE = Path(__file__).parent.parent / "docs" / "keys.md"
 
 
 @dataclass
@@ -387,6 +391,14 @@ class TestRotate:
         assert "username: It was written for another column" in done.out
         assert opened(rows(Connection)[0]["username"], NEW) == opened(text, OLD)
 
+    def test_a_row_loaded_before_and_saved_after_is_found_by_verify(self, site: dict[str, Connection]) -> None:
+        loaded = Connection.objects.get(slug="crm")
+        call("rotate")
+        loaded.save()
+        assert call("verify", "--format", "json").data["older_keys_can_go"] is False
+        assert call("rotate", "--format", "json").data["rewritten"] == 2
+        assert call("verify", "--format", "json").data["older_keys_can_go"] is True
+
     def test_without_a_key_it_says_what_to_do(self, site: dict[str, Connection], settings: Any) -> None:
         for keys in ([], [CANARY], f"{HERE}.NO_CALLABLE"):
             settings.APICONNECTOR_KEYS = keys
@@ -726,3 +738,66 @@ class TestVerify:
     def test_nothing_stored(self, db: None) -> None:
         assert call("verify").out.startswith("0 secrets: 0 open, 0 do not.")
         assert call("rotate").out.startswith("Encrypted 0 secrets")
+
+
+# The page of the docs
+
+EXAMPLES = dict(re.findall(r"<!-- keys: (\w+) -->\n```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+
+
+class FakeKms:
+    """What boto3 gives."""
+
+    def client(self, name: str, **_: Any) -> FakeKms:
+        assert name == "kms"
+        return self
+
+    def decrypt(self, *, CiphertextBlob: bytes, KeyId: str) -> dict[str, Any]:  # noqa: N803 - Amazon's names
+        assert KeyId
+        return {"Plaintext": CiphertextBlob.removeprefix(b"encrypted ") + b"\n"}
+
+
+class FakeVault:
+    """What hvac gives."""
+
+    def __init__(self, *, url: str, token: str, timeout: int) -> None:
+        assert (url, token) == ("https://vault.example", "a-token")
+        assert timeout
+        self.secrets = self.kv = self.v2 = self
+
+    def read_secret_version(self, *, path: str, mount_point: str, raise_on_deleted_version: bool) -> dict[str, Any]:
+        return {"data": {"data": {"keys": f"{NEW} {OLD}"}, "metadata": {}}}
+
+
+@pytest.mark.parametrize("name", ["file", "kms", "vault"])
+def test_the_callables_of_the_docs_return_keys(
+    name: str, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module, fake in (
+        ("boto3", FakeKms()),
+        ("botocore", object()),
+        ("botocore.config", SimpleNamespace(Config=dict)),
+        ("hvac", SimpleNamespace(Client=FakeVault)),
+    ):
+        monkeypatch.setitem(sys.modules, module, fake)
+    monkeypatch.setenv("VAULT_ADDR", "https://vault.example")
+    blobs = [b64encode(f"encrypted {key}".encode()).decode() for key in (NEW, OLD)]
+    monkeypatch.setenv("APICONNECTOR_ENCRYPTED_KEYS", " ".join(blobs))
+    written = tmp_path / "keys"
+    written.write_text(f"{NEW}\n{OLD}\n", encoding="ascii")
+    monkeypatch.setenv("APICONNECTOR_KEYS_FILE", str(written))
+    token = tmp_path / "token"
+    token.write_text("a-token\n", encoding="ascii")
+    code = EXAMPLES[name].replace("/run/vault/token", str(token))
+    (tmp_path / f"keys_from_{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.APICONNECTOR_KEYS = f"keys_from_{name}.from_{name}"
+    assert conf.keys() == (NEW, OLD)
+
+
+def test_the_order_of_steps_in_the_docs_is_the_one_that_is_tried() -> None:
+    steps = re.findall(r"^\| \d \| `\[(.*?)\]` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [keys for keys, _ in steps] == ["old, new", "new, old", "new, old", "new"]
+    assert [("rotate" in then, "deploy" in then) for _, then in steps] == [
+        (False, True), (False, True), (True, False), (False, True),
+    ]  # fmt: skip
