@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, models
+from django.db import OperationalError, models, transaction
 from django.db import connection as database
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext, isolate_apps
@@ -195,7 +195,13 @@ class TestCallable:
         assert conf.keys() == (NEW, OLD)
 
     def test_one_that_is_slow_to_fail_is_not_called_for_each_secret(self, store: Store) -> None:
-        store.answer, store.takes = RuntimeError(), 5.0
+        store.answer, store.takes = RuntimeError(), 0.05
+        with pytest.raises(ConfigurationError):
+            conf.keys()
+        with pytest.raises(ConfigurationError):
+            conf.keys()
+        assert store.calls == 2
+        store.calls, store.takes = 0, 5.0
         for _ in range(10):
             with pytest.raises(ConfigurationError):
                 conf.keys()
@@ -250,6 +256,20 @@ def test_what_belongs_elsewhere_is_not_shown_where_it_is_refused(settings: Any) 
     with pytest.raises(SecretUnreadable) as refused:
         crypto.unseal(text, column="a.B.d")
     assert "canary" not in locals_of(refused.value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("keys", [[], [CANARY], f"{HERE}.NO_CALLABLE"], ids=["none", "spoilt", "no callable"])
+def test_a_secret_that_can_not_be_kept_is_not_shown_where_it_is_refused(
+    make_connection: Callable[..., Connection], settings: Any, keys: Any
+) -> None:
+    connection = make_connection()
+    settings.APICONNECTOR_KEYS = keys
+    connection.api_key = CANARY
+    with pytest.raises(ConfigurationError) as refused, transaction.atomic():
+        connection.save()
+    assert "canary" not in str(refused.value) + locals_of(refused.value)
+    assert not Connection.objects.get().api_key
 
 
 # What is stored, and what becomes of it
