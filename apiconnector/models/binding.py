@@ -26,9 +26,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class BoundSecrets(models.Model):
     """The credentials of a connection. Each is sealed for the hosts its row named when it was typed."""
 
-    client_id = EncryptedTextField("client ID", help_text="From the app you registered at the provider.")
+    client_id = EncryptedTextField(
+        "client ID", is_identifier=True, help_text="From the app you registered at the provider."
+    )
     client_secret = EncryptedTextField()
-    username = EncryptedTextField("user name")
+    username = EncryptedTextField("user name", is_identifier=True)
     password = EncryptedTextField()
     api_key = EncryptedTextField("API key or token")
     secret_variables = EncryptedJSONField(help_text="JSON object: names for use in placeholders, kept encrypted.")

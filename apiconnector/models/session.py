@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.auth import AuthBase
 
-from apiconnector.client import REDACTED, ApiSession, Destinations, Redactor
+from apiconnector.client import ApiSession, Destinations
 from apiconnector.exceptions import (
     ApiConnectorError,
     ConfigurationError,
@@ -19,6 +19,7 @@ from apiconnector.exceptions import (
     SecretUnreadable,
 )
 from apiconnector.models.token import Token
+from apiconnector.redaction import REDACTED, Redactor
 from apiconnector.templating import compile_template, fill, search
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from apiconnector.client import REDACTED, Redactor
+from apiconnector.redaction import REDACTED, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
