@@ -70,9 +70,7 @@ def unseal(stored: str, *, column: str) -> Envelope:
             return Envelope(opened["s"], frozenset(opened["h"]))
     except (InvalidToken, ValueError, KeyError, TypeError):
         pass
-    # Raised outside the except clause: neither the ciphertext nor a half-opened envelope is chained to it. Nor does its
-    # frame hold the value of another column.
-    opened = None
+    # Raised outside the except clause: neither the ciphertext nor a half-opened envelope is chained to it.
     raise SecretUnreadable(
         f"No key in APICONNECTOR_KEYS opens {column}. Put the key it was written with at the end of the list (another "
         "release may be writing with a newer one already), or type the secret again."

@@ -12,7 +12,6 @@ from django.db.models import Case, Value
 from django.db.models.functions import Cast
 from django.db.models.query_utils import DeferredAttribute
 
-from apiconnector import conf
 from apiconnector.crypto import PREFIX, Secret, seal
 from apiconnector.redaction import clean_frames, remember
 
@@ -123,8 +122,6 @@ class EncryptedField(TextField):
         value = getattr(model_instance, self.attname)
         if not value or value.column == self.column_label:
             return value
-        # Without a key the error is raised here: below, frames hold the value, and pages on errors show their locals.
-        conf.keys()
         # One copied from another column stays bound to the hosts it was bound to.
         hosts = value.envelope().hosts if value.stored else cast("BindsSecrets", model_instance).secret_hosts()
         sealed = self.seal(value.reveal(), hosts)

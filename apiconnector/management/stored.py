@@ -11,7 +11,7 @@ from django.db import router
 from django.db.models import Q
 
 from apiconnector import auth, conf
-from apiconnector.crypto import PREFIX
+from apiconnector.crypto import PREFIX, unseal
 from apiconnector.exceptions import SecretUnreadable
 from apiconnector.fields import EncryptedField
 from apiconnector.models import AuthorizationAttempt, Connection, Token
@@ -133,7 +133,8 @@ def examine(stored: Stored, *, opens: bool) -> Finding | None:
     if not opens:
         return _finding(stored)
     try:
-        envelope = stored.secret.envelope()
+        # Past the Secret, which would keep each of them in mind for redaction.
+        envelope = unseal(stored.secret.stored, column=stored.secret.column)
     except SecretUnreadable:
         return _finding(stored, "It was written for another column or by a newer release, or is damaged.")
     # What is opened is compared here, and goes no further.

@@ -138,7 +138,7 @@ def _each(out: Output, model: type[Model], columns: list[EncryptedField]) -> Ite
 def _belongs(secret: Secret[Any]) -> bool:
     """Whether a secret opens for its column; one that was copied from another does not."""
     try:
-        secret.envelope()
+        crypto.unseal(secret.stored, column=secret.column)
     except SecretUnreadable:
         return False
     return True
