@@ -124,7 +124,13 @@ class ConnectionForm(ModelForm):
                 self._opened(field.name, secret)
 
     def _show(self, name: str, secret: Any) -> None:
-        self.initial[name] = self._opened(name, secret) or ""
+        opened = self._opened(name, secret)
+        if opened and name == "username" and not self.instance.password:
+            opened = ""
+            self.fields[
+                name
+            ].help_text = "Stored, and not shown: without a password it is a key itself. Blank keeps it."
+        self.initial[name] = opened or ""
 
     def _opened(self, name: str, secret: Any) -> Any:
         """What is stored; None, and a word beside the field, where no key opens it."""

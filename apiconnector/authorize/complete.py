@@ -11,7 +11,7 @@ from apiconnector import signals
 from apiconnector.authorize.advice import advice, advice_on_words
 from apiconnector.client import token_sender
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
-from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health
+from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health, site
 from apiconnector.oauth import AuthorizationCode, TokenAnswer, request_token
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _store(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
         for name, value in Token.values_from(answer, scope=connection.scope, hosts=connection.secret_hosts()).items():
             setattr(token, name, value)
         token.redirect_uri = attempt.redirect_uri
+        token.site = site.origin(attempt.redirect_uri)
         token.account_id = token.account_label = ""
         token.values = {}
         token.generation += 1

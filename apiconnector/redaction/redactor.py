@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 REDACTED: Final = "[redacted]"
 #: A shorter value is part of too many words to be replaced wherever it stands.
 SHORT: Final = 4
+_BACKSLASHES: Final = re.compile(r"\\+")
 _PADDING = r"(?:=|%3[Dd]){0,2}"
-_MORE_FORMS: Final = {" ": [r"\+"], "/": [r"\\/", "_"], "+": ["-"], "'": [r"\\'", "&\\#39;"], '"': ["&\\#34;"]}
+#: Texts are escaped more than once on their way, such as JSON inside of JSON: any number of backslashes may stand where
+#: one does. Any number that happens, that is: without a bound, a text of backslashes alone would take for ever.
+_SOME, _ANY = r"\\{1,64}+", r"\\{0,64}+"
+_MORE_FORMS: Final = {" ": [r"\+"], "/": ["_"], "+": ["-"], "'": ["&\\#39;"], '"': ["&\\#34;"]}
 
 
 class Form(NamedTuple):
@@ -104,7 +108,7 @@ class Redactor:
 def _pattern(forms: tuple[Form, ...]) -> re.Pattern[str]:
     parts = []
     for form in forms:
-        encoded = "".join(map(_any_encoding, form.text))
+        encoded = "".join(map(_any_encoding, _BACKSLASHES.sub("\\\\", form.text)))
         if form.is_short:
             parts.append(rf"(?<==){encoded}(?![^&;#,\s\"'<>)\]}}])")
         else:
@@ -119,22 +123,22 @@ def _words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=512)
 def _any_encoding(character: str) -> str:
-    """A regular expression for one character in each form it may have."""
+    """A regular expression for one character in each form it may have; for a backslash, for any number of them."""
     if character.isascii() and character.isalnum():
         return character
     raw = character.encode("utf-8", "surrogatepass")
     percent = _any_case("".join(f"%{byte:02x}" for byte in raw))
+    percent = f"{percent}|{percent.replace('%', '%25')}"  # the second: an address inside the query of another one
+    if character == "\\":
+        return rf"(?:(?:{percent})++|(?:{_SOME}(?:u005[cC])?+){{1,8}}+)"
     units = "".join(f"\\u{unit:04x}" for unit in _utf16(character))
+    escaped = {json.dumps(character)[1:-1], repr(raw)[2:-1], repr(character)[1:-1], units}
     forms = [
-        re.escape(character),
+        _ANY + re.escape(character),
         percent,
-        percent.replace("%", "%25"),  # an address inside the query of another one
-        re.escape(json.dumps(character)[1:-1]),
-        _any_case(units),
         re.escape(escape(character)),
-        re.escape(repr(raw)[2:-1]),
-        re.escape(repr(character)[1:-1]),
         *_MORE_FORMS.get(character, []),
+        *sorted(_any_case(text).replace(r"\\", _SOME) for text in escaped if text.startswith("\\")),
     ]
     return f"(?:{'|'.join(dict.fromkeys(forms))})"
 
