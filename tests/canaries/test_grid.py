@@ -255,7 +255,7 @@ def commands() -> None:
     for arguments in (
         ["list"], ["show", "crm"], ["show", "crm", "--format", "json"], ["test", "crm"], ["test", "--all", "--format", "json"],
         ["refresh", "crm"], ["run", "lead", "--data", '{"email": "c"}', "--format", "json"], ["run", "lead"], ["deliver"],
-        ["keys", "status"], ["disconnect", "crm"],
+        ["keys", "status"], ["keys", "verify"], ["keys", "rotate"], ["disconnect", "crm"],
     ):  # fmt: skip
         out, err = io.StringIO(), io.StringIO()
         try:
