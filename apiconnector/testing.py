@@ -16,10 +16,10 @@ from django.db import router
 from django.test import TestCase
 from urllib3 import HTTPResponse
 
-from apiconnector.client import Destinations, Origin, shared_adapter
+from apiconnector.client import Destinations, shared_adapter
 from apiconnector.feeds.delivery import send_due
 from apiconnector.fields import EncryptedTextField
-from apiconnector.models import Connection, FeedRun, Token
+from apiconnector.models import Connection, FeedRun, Token, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,14 +84,7 @@ class FakeApi:
 
     def serves(self, request: PreparedRequest) -> bool:
         """Whether a request goes to one of the connection's hosts."""
-        try:
-            origin = Origin.of(request.url or "")
-        except ValueError:  # not an address of ours: another connection's own mistake
-            return False
-        place = f"{origin.host}:{origin.port}"
-        return any(
-            place == host or (host.startswith(".") and place.endswith(host)) for host in self.connection.secret_hosts()
-        )
+        return not hosts.new_among(frozenset({hosts.of_address(request.url or "")}), self.connection.secret_hosts())
 
     def answer(self, request: PreparedRequest) -> Response:
         """Keep a request and answer it; raises what was canned."""

@@ -41,13 +41,14 @@ CODE = {
 CLIENT = {**{name: CODE[name] for name in ("client_id", "client_secret", "token_url")}, "auth_method": "oauth2_client_credentials"}  # fmt: skip
 #: The token of a site whose host ALLOWED_HOSTS does not name.
 COPIED = {"access_token": "a", "refresh_token": "r", "site": "https://elsewhere.example.com"}
+MOVED = {"base_url": "https://other.example.com"}
 #: What a connection is like, its token, what is written past ``save()``, and its status.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any], str]] = {
     "none": ({}, None, {}, Status.READY),
     "keyed": (KEYED, None, {}, Status.READY),
     "client": (CLIENT, None, {}, Status.READY),
-    "off": ({**KEYED, "is_active": False}, None, {"is_sealed": True, "problem": "misconfigured"}, Status.INACTIVE),
-    "sealed": (KEYED, None, {"is_sealed": True, "problem": "misconfigured"}, Status.SEALED),
+    "off": ({**KEYED, "is_active": False}, None, {**MOVED, "problem": "misconfigured"}, Status.INACTIVE),
+    "sealed": (KEYED, None, {**MOVED, "problem": "misconfigured"}, Status.SEALED),
     "no-key": ({"auth_method": "bearer"}, None, {}, Status.MISCONFIGURED),
     "no-user": ({"auth_method": "basic"}, None, {}, Status.MISCONFIGURED),
     "no-password": ({"auth_method": "basic", "username": "ada"}, None, {}, Status.READY),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
 from apiconnector.models import Feed
+from apiconnector.models.names import Names
 from apiconnector.templating import fill, fill_path
 
 if TYPE_CHECKING:
@@ -24,21 +25,23 @@ class FeedRequest:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def context_of(run: FeedRun, connection: Connection) -> dict[str, Any]:
+def context_of(run: FeedRun, connection: Connection) -> Names:
     """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
     token = getattr(connection, "token", None)
     data = run.input
-    return {
+    values = {
         **data,
         **connection.variables,
         **(token.values if token is not None else {}),
         "data": data,
-        "client_id": connection.client_id.reveal() if connection.client_id else "",
+        "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},
         "now": run.created_at.isoformat(),
     }
+    # Opened for sending: the client ID is bound to hosts as the other credentials are.
+    return Names(connection, values, ["client_id"] if connection.client_id else [])
 
 
 def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:

@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
+from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 
 from apiconnector import auth
 from apiconnector.crypto import Secret
-from apiconnector.exceptions import ConfigurationError, SecretSealed
-from apiconnector.fields import EncryptedJSONField, EncryptedTextField
+from apiconnector.exceptions import ConfigurationError, SecretSealed, TemplateError
+from apiconnector.fields import EncryptedField, EncryptedJSONField, EncryptedTextField
+from apiconnector.models import hosts
+from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from apiconnector.models.token import Token
 
 SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key", "secret_variables")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+#: What is sent with every request, filled with placeholders that may name secrets.
+DEFAULT_FIELDS = ("default_headers", "default_params", "default_body")
+_TOKEN_FIELDS = ("access_token", "refresh_token")
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What keeps secrets from being sent: ``hosts`` (in words) that are new to them.
+
+    ``columns`` are the connection's own secrets, by name and in the words of the form; ``holds_token`` is whether the
+    token is among them.
+    """
+
+    hosts: str
+    columns: dict[str, str]
+    holds_token: bool
+
+    @property
+    def reason(self) -> str:
+        """Why, and what to do next."""
+        acts = [f"type again: {', '.join(self.columns.values())}"] if self.columns else []
+        acts += ["authorize again"] if self.holds_token else []
+        return (
+            f"New since the secrets were entered: {self.hosts}. Nothing is sent until that is confirmed. "
+            f"{capfirst('; then '.join(acts))}. Or take the new host out again."
+        )
 
 
 class Opened(set[str]):
@@ -51,6 +81,10 @@ class BoundSecrets(models.Model):
         refresh_url: Any
         revocation_url: Any
         allowed_hosts: Any
+        variables: Any
+        default_headers: Any
+        default_params: Any
+        default_body: Any
         token: Token
 
     class Meta:
@@ -69,29 +103,54 @@ class BoundSecrets(models.Model):
         return auth.find(self.auth_method)
 
     def secret_hosts(self) -> frozenset[str]:
-        """The hosts, as ``host:port``, that this connection's secrets may go to."""
-        urls = (self.base_url, self.authorization_url, self.token_url, self.refresh_url, self.revocation_url)
-        return _hosts(
-            urls,
-            tuple(host for host in self.allowed_hosts if isinstance(host, str))
-            if isinstance(self.allowed_hosts, list)
-            else (),
-        )
+        """The hosts that this connection's secrets may go to, as ``apiconnector.models.hosts`` writes them."""
+        return self.named_hosts().hosts
+
+    def named_hosts(self) -> hosts.Named:
+        """The same, with the columns that name each.
+
+        Placeholders are filled from the variables and from what was kept with the token, and from no secret: whatever
+        fills them to send a request has to do the same up to the path.
+        """
+        addresses = tuple(hosts.text(getattr(self, name)) for name in hosts.ADDRESS_FIELDS)
+        allowed = hosts.texts(self.allowed_hosts)
+        if any("{{" in text for text in (*addresses, *allowed)):
+            names = self._public_names()
+            addresses = tuple(hosts.filled(text, names, is_address=True) for text in addresses)
+            allowed = tuple(hosts.filled(text, names, is_address=False) for text in allowed)
+        return hosts.named(addresses, allowed)
+
+    def _public_names(self) -> dict[str, Any]:
+        token = getattr(self, "token", None)
+        known = (self.variables, token.values if token is not None else {})
+        found = {name: value for some in known if isinstance(some, dict) for name, value in some.items()}
+        return {name: value for name, value in found.items() if name not in (*SECRET_FIELDS, *_TOKEN_FIELDS)}
 
     def open(self, secret: Secret[Any], what: str) -> Any:
         """Decrypt a secret of this connection for sending it.
 
         Raises ``SecretSealed`` when it was typed for other hosts, ``SecretUnreadable`` when no key opens it.
         """
+        named = self.named_hosts()
         envelope = secret.envelope()
-        if secret.stored and (new := _uncovered(self.secret_hosts(), envelope.hosts)):
-            new_hosts = ", ".join(sorted(new))
+        new = hosts.new_among(named.hosts, envelope.hosts) if secret.stored else frozenset()
+        if new:
+            del envelope  # pages on errors show the locals of a frame
             raise SecretSealed(
-                f"The {what} of “{self}” was typed before {new_hosts} was entered as a host. "
+                f"The {what} of “{self}” was typed before {self._in_words(new, named)} was entered as a host. "
                 "Type it again, or authorize again, to send it there."
             )
         self.opened.update(leaves(envelope.value))
         return envelope.value
+
+    def hosts_in_words(self) -> str:
+        """All the hosts that this connection's secrets may go to, each with the columns that name it."""
+        named = self.named_hosts()
+        return self._in_words(named.hosts, named)
+
+    def _in_words(self, new: frozenset[str], named: hosts.Named) -> str:
+        labels = {host: [self.label_of(column) for column in named.columns[host]] for host in new}
+        return hosts.in_words(new, labels)
 
     @cached_property
     def opened(self) -> Opened:
@@ -108,25 +167,47 @@ class BoundSecrets(models.Model):
         """Decrypt the credential in column ``name``; raises what ``open()`` raises."""
         return self.open(getattr(self, name), self.label_of(name))
 
-    def has_sealed_secret(self) -> bool:
-        """Whether a secret the method uses was typed for fewer hosts than the row names now."""
-        hosts = self.secret_hosts()
+    def sealed_by(self) -> Seal | None:
+        """What is new to a secret that would be sent; None where nothing is. Secrets that no key opens do not count."""
+        named = self.named_hosts()
+        new = {name: _new_to(secret, named.hosts) for name, secret in self._secrets_in_use()}
+        if not any(new.values()):
+            return None
+        return Seal(
+            hosts=self._in_words(frozenset().union(*new.values()), named),
+            columns={name: self.label_of(name) for name in SECRET_FIELDS if new.get(name)},
+            holds_token=any(new.get(name) for name in _TOKEN_FIELDS),
+        )
+
+    def _secrets_in_use(self) -> Iterator[tuple[str, Secret[Any]]]:
+        """The secrets of the method, and those the defaults name. Others are not sent, and the form hides them."""
         method = self.method_or_none
         used = {"secret_variables", *(method.fields if method else ())}
-        # A secret that the method does not use is not sent, and the form does not show it.
-        stored = [getattr(self, name) for name in SECRET_FIELDS if name in used]
+        with suppress(TemplateError):
+            used |= {name.partition(".")[0] for name in names_in([getattr(self, name) for name in DEFAULT_FIELDS])}
+        for name in SECRET_FIELDS:
+            if name in used:
+                yield name, getattr(self, name)
         if method is not None and method.needs_person:
             with suppress(ObjectDoesNotExist):
-                stored += [self.token.access_token, self.token.refresh_token]
-        for secret in stored:
-            if not secret.stored:
-                continue
-            try:
-                if _uncovered(hosts, secret.envelope().hosts):
-                    return True
-            except ConfigurationError:
-                continue  # unreadable is a status of its own
-        return False
+                for name in _TOKEN_FIELDS:
+                    yield name, getattr(self.token, name)
+
+    def bind_typed(self, stored: BoundSecrets, written: set[str]) -> None:
+        """Seal what was typed, before only the columns ``written`` are saved over the ``stored`` row.
+
+        For the hosts that this object names and that row will: neither a host that is not saved with it, nor one that
+        somebody else has saved meanwhile, is one it was typed for.
+        """
+        after = copy(stored)
+        for name in written.intersection(hosts.HOST_FIELDS):
+            setattr(after, name, getattr(self, name))
+        both = self.secret_hosts() & after.secret_hosts()
+        for field in self._meta.concrete_fields:
+            if isinstance(field, EncryptedField) and field.name in written:
+                secret = getattr(self, field.attname)
+                if secret and not secret.stored:
+                    setattr(self, field.attname, field.seal(secret.reveal(), both))
 
     def same_as(self, other: BoundSecrets, names: set[str]) -> bool:
         """Whether these columns hold the same values; a secret typed again with the same text is the same."""
@@ -153,24 +234,10 @@ def _equal(one: Any, other: Any) -> bool:
         return False
 
 
-@lru_cache(maxsize=1024)
-def _hosts(urls: tuple[str, ...], allowed: tuple[Any, ...]) -> frozenset[str]:
-    found = set()
-    for url in urls:
-        try:
-            parts = urlsplit(url)
-            port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-        except ValueError:
-            continue
-        if parts.hostname and port:
-            found.add(f"{parts.hostname.lower()}:{port}")
-    for entry in allowed:
-        if isinstance(entry, str) and entry:
-            found.add(entry.lower() if ":" in entry else f"{entry.lower()}:443")
-    return frozenset(found)
-
-
-def _uncovered(hosts: frozenset[str], bound: frozenset[str]) -> set[str]:
-    """The hosts a secret was not typed for. One that matches an allowed suffix it was typed for is not new."""
-    suffixes = [host for host in bound if host.startswith(".")]
-    return {host for host in hosts - bound if not any(host.endswith(suffix) for suffix in suffixes)}
+def _new_to(secret: Secret[Any], named: frozenset[str]) -> frozenset[str]:
+    if not secret.stored:
+        return frozenset()
+    try:
+        return hosts.new_among(named, secret.envelope().hosts)
+    except ConfigurationError:
+        return frozenset()  # unreadable is a status of its own

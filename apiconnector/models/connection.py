@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, router
 
 from apiconnector import auth, conf
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import JSONTextField
 from apiconnector.models import health, status, validation
 from apiconnector.models.binding import BoundSecrets
+from apiconnector.models.hosts import HOST_FIELDS
+from apiconnector.models.sealing import ConnectionQuerySet
 from apiconnector.models.session import Redaction, TestResult, open_session, run_test
 from apiconnector.models.source import TokenSource
 from apiconnector.models.token import Token
@@ -159,7 +161,7 @@ class Connection(BoundSecrets):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[models.Manager[Connection]]
+    objects: ClassVar[ConnectionQuerySet] = ConnectionQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
     if TYPE_CHECKING:
         token: Token
 
@@ -214,24 +216,24 @@ class Connection(BoundSecrets):
         ``misconfigured``, and that one whose hosts changed is sealed.
         """
         update_fields = kwargs.get("update_fields")
-        old: Connection | None = None
-        if self._state.adding:
-            self.is_sealed = False
-        else:
-            old = type(self).objects.filter(pk=self.pk).first()
-            if old is not None:
-                if old.slug != self.slug:
-                    raise ValidationError({"slug": "The slug can't be changed: code refers to the connection by it."})
-                names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-                written = set(names if update_fields is None else update_fields) - MACHINE_FIELDS
-                if update_fields is not None and MACHINE_FIELDS & set(update_fields):
-                    written |= MACHINE_FIELDS & set(update_fields)
-                self.is_sealed = self.has_sealed_secret()
-                written.add("is_sealed")
-                kwargs["update_fields"] = written - self.get_deferred_fields()
-        super().save(*args, **kwargs)
-        if old is not None:
-            self._follow_up(old)
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        rows = ConnectionQuerySet(type(self), using=using).filter(pk=self.pk)
+        old = None if self.pk is None or kwargs.get("force_insert") else rows.first()
+        if old is None:
+            self._state.fields_cache.pop("token", None)  # a copy of a connection is not authorized
+            self.is_sealed = self.sealed_by() is not None
+            super().save(*args, **kwargs)
+            return
+        if old.slug != self.slug:
+            raise ValidationError({"slug": "The slug can't be changed: code refers to the connection by it."})
+        names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+        written = names - MACHINE_FIELDS if update_fields is None else set(update_fields)
+        written -= {"is_sealed", *self.get_deferred_fields()}
+        if not written.issuperset(HOST_FIELDS):
+            self.bind_typed(old, written)
+        super().save(*args, **{**kwargs, "update_fields": written})
+        self._follow_up(old)
+        self.is_sealed = bool(rows.refresh_sealed())
 
     def _follow_up(self, old: Connection) -> None:
         """Give up what was obtained for another client, and a problem that was corrected."""

@@ -19,6 +19,7 @@ from apiconnector.exceptions import (
     SecretUnreadable,
 )
 from apiconnector.models.binding import leaves
+from apiconnector.models.names import Names
 from apiconnector.models.token import Token
 from apiconnector.redaction import REDACTED, Redactor, literal_secrets, remember
 from apiconnector.templating import compile_template, fill, search
@@ -113,7 +114,7 @@ def _has_defaults(connection: Connection) -> bool:
     return bool(connection.default_headers or connection.default_params or connection.default_body)
 
 
-def _context(connection: Connection) -> dict[str, Any]:
+def _context(connection: Connection) -> Names:
     """The names that placeholders in a connection's own defaults may use, secrets among them."""
     for name in ("variables", "default_headers", "default_params", "default_body"):
         if not isinstance(getattr(connection, name), dict):
@@ -124,10 +125,7 @@ def _context(connection: Connection) -> dict[str, Any]:
         context |= connection.reveal("secret_variables")
     if token is not None:
         context |= token.values
-    for name in ("client_id", *_SECRET_NAMES):
-        if getattr(connection, name):
-            context[name] = connection.reveal(name)
-    return context
+    return Names(connection, context, [name for name in ("client_id", *_SECRET_NAMES) if getattr(connection, name)])
 
 
 class Redaction:

@@ -49,12 +49,8 @@ def of(connection: Connection) -> State:
         return State(Status.INACTIVE, "The connection is switched off.")
     if reason := _unreadable(connection):
         return State(Status.UNREADABLE, reason)
-    if connection.is_sealed:
-        return State(
-            Status.SEALED,
-            "A host was changed since the secrets were typed. Type them again (and authorize again what a person "
-            "authorizes), so that they may be sent there.",
-        )
+    if seal := connection.sealed_by():
+        return State(Status.SEALED, seal.reason)
     if problems := connection_problems(connection):
         named = "; ".join(f"{connection.label_of(name)}: {text}" for name, text in problems.items())
         return State(Status.MISCONFIGURED, named)
@@ -130,7 +126,8 @@ def in_sql(model: type[Connection]) -> Case:
     The registry is read now, and so is which other sites there are tokens of: one query.
 
     It says what ``of()`` says, but for what no database can judge: whether a key opens a secret (such a row has the
-    status it would have with the key), and an address, JSON or name that was stored without validation.
+    status it would have with the key), an address, JSON or name that was stored without validation, and a host that was
+    changed past the models.
     """
     person = [method.name for method in auth.methods() if method.needs_person]
     expired = Q(token__expires_at__lte=timezone.now())
