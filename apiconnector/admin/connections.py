@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextInputWidget
+from django.contrib import admin, messages
 from django.core.exceptions import ObjectDoesNotExist
-from django.http import HttpResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -15,11 +13,19 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apiconnector import auth
 from apiconnector.admin.acts import ConnectionActs
 from apiconnector.admin.filters import StatusFilter, last_use
-from apiconnector.admin.forms import SHOWN, ConnectionForm, SecretField, SecretInput, SecretJSONField, SecretTextarea
+from apiconnector.admin.forms import (
+    SHOWN,
+    ConnectionForm,
+    SecretField,
+    SecretInput,
+    SecretJSONField,
+    SecretTextarea,
+    ShownInput,
+)
 from apiconnector.admin.notices import Noticed
+from apiconnector.admin.rows import fields_css, fieldsets
 from apiconnector.admin.shown import moment
 from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Field, QuerySet
     from django.forms import Field as FormField
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from apiconnector.models import Token
 
@@ -44,62 +50,6 @@ _TONES = {
     Status.NOT_AUTHORIZED: "open",
     Status.INACTIVE: "off",
 }
-_FIELDSETS: list[tuple[str | None, dict[str, Any]]] = [
-    (None, {"fields": ["name", "slug", "base_url", "auth_method"]}),
-    (
-        "Credentials",
-        {
-            "fields": ["client_id", "client_secret", "username", "password", "api_key"],
-            "classes": ["apiconnector-group"],
-        },
-    ),
-    ("OAuth", {"fields": ["authorization_url", "token_url", "scope"], "classes": ["apiconnector-group"]}),
-    (
-        "OAuth details",
-        {
-            "fields": [
-                "pkce",
-                "client_auth",
-                "refresh_url",
-                "revocation_url",
-                "issuer",
-                "scope_delimiter",
-                "client_secret_expires_on",
-            ],
-            "classes": ["collapse", "apiconnector-group"],
-        },
-    ),
-    (
-        "Where the credential goes",
-        {
-            "fields": ["credential_in", "credential_name", "credential_prefix"],
-            "classes": ["collapse", "apiconnector-group"],
-        },
-    ),
-    (
-        "Every request",
-        {
-            "fields": [
-                "is_active",
-                "timeout",
-                "default_headers",
-                "default_params",
-                "default_body",
-                "allowed_hosts",
-                "variables",
-                "secret_variables",
-            ],
-            "classes": ["collapse"],
-        },
-    ),
-    (
-        "Test request",
-        {
-            "fields": ["test_method", "test_path", "label_template", "account_id_path"],
-            "classes": ["collapse"],
-        },
-    ),
-]
 
 
 @admin.register(Connection)
@@ -152,11 +102,8 @@ class ConnectionAdmin(Noticed, ConnectionActs):
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         """All fields; which rows are seen is the style sheet's matter, and the method's."""
-        del request, obj
-        known = {name for _, options in _FIELDSETS for name in options["fields"]}
-        extra = sorted({name for method in auth.methods() for name in method.fields} - known)
-        more = [("More", {"fields": extra, "classes": ["apiconnector-group"]})] if extra else []
-        return [*_FIELDSETS[:3], *more, *_FIELDSETS[3:]]
+        del request
+        return fieldsets(obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
         """The slug of a saved connection, and secrets for whoever may not enter them."""
@@ -177,7 +124,7 @@ class ConnectionAdmin(Noticed, ConnectionActs):
         """Secrets get an input that never shows them."""
         if not isinstance(db_field, EncryptedField) or db_field.name in SHOWN:
             if db_field.name in SHOWN:
-                kwargs["widget"] = AdminTextInputWidget()
+                kwargs["widget"] = ShownInput()
             if db_field.name == "scope_delimiter":
                 kwargs["strip"] = False  # it is a space, most of the time
             return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[arg-type]  # stubs
@@ -196,14 +143,21 @@ class ConnectionAdmin(Noticed, ConnectionActs):
         if change and form.changed_data:
             labels = ", ".join(obj.label_of(name) for name in form.changed_data)
             ConnectionEvent.record(obj, ConnectionEvent.Kind.EDITED, f"Changed: {labels}", request.user)
+        if seal := obj.sealed_by():
+            who = "" if self.may(request, "enter_secrets") else " Only somebody who may enter secrets can type them."
+            self.message_user(request, f"“{obj}” is sealed. {seal.reason}{who}", messages.WARNING)
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: str | None = None) -> HttpResponse:
         """Stay on the page of a connection that still has to be authorized: the button is there."""
-        if obj.method.needs_person and "_addanother" not in request.POST and "_popup" not in request.POST:
-            answers = request.POST.copy()
-            answers["_continue"] = "1"
-            request.POST = answers  # type: ignore[assignment]  # as UserAdmin does
+        if obj.method.needs_person:
+            _stay_on_page(request)
         return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Connection) -> HttpResponse:
+        """Stay on the page of a connection that is sealed: the fields to type again are there."""
+        if obj.sealed_by():
+            _stay_on_page(request)
+        return super().response_change(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Its history goes with a connection; nobody may delete from the history alone."""
@@ -251,6 +205,13 @@ class ConnectionAdmin(Noticed, ConnectionActs):
         }
 
 
+def _stay_on_page(request: HttpRequest) -> None:
+    if not {"_addanother", "_popup"}.intersection(request.POST):
+        answers = request.POST.copy()
+        answers["_continue"] = "1"
+        request.POST = answers  # type: ignore[assignment]  # as UserAdmin does
+
+
 def _token(connection: Connection) -> Token | None:
     try:
         token = connection.token
@@ -261,31 +222,11 @@ def _token(connection: Connection) -> Token | None:
 
 def badge(connection: Connection) -> str:
     """The status as a coloured word; colour is never the only sign."""
-    now = Status(connection.status)
+    state = status.of(connection)
+    now = Status(state.status)
     return format_html(
         '<span class="apiconnector-badge apiconnector-{}" title="{}">{}</span>',
         _TONES.get(now, "bad"),
-        connection.status_reason,
+        state.reason,
         now.label,
     )
-
-
-def fields_css(request: HttpRequest) -> HttpResponse:
-    """Hide the rows that the chosen method does not use. Plain CSS: it works without JavaScript, as one chooses."""
-    del request
-    used = {name for method in auth.methods() for name in method.fields}
-    rules = []
-    for method in auth.methods():
-        chosen = f'form:has(#id_auth_method option[value="{method.name}"]:checked)'
-        hidden = sorted(used - set(method.fields))
-        if "client_secret" not in method.fields:
-            hidden.append("client_secret_expires_on")
-        rules += [f"{chosen} .form-row.field-{name}" for name in hidden]
-        rules += [
-            f"{chosen} fieldset.apiconnector-group:has(.field-{options['fields'][0]})"
-            for _, options in _FIELDSETS
-            if "apiconnector-group" in options.get("classes", ()) and not set(options["fields"]) & set(method.fields)
-        ]
-    response = HttpResponse(",\n".join(rules) + " { display: none; }\n", content_type="text/css")
-    response["Cache-Control"] = "private, max-age=60"
-    return response

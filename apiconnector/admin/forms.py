@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-from apiconnector import conf
+from apiconnector import auth, conf
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import REMOVE, EncryptedField
 from apiconnector.models import Connection
@@ -36,12 +37,19 @@ class SecretInput(forms.TextInput):
             {"autocomplete": "new-password", "spellcheck": "false", "class": "vTextField", **(attrs or {})}
         )
         self.is_stored = False
+        #: The hosts that are new to what is stored, in words.
+        self.sealed_by = ""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         """Never hand the value to the template."""
         del value
         context = super().get_context(name, None, attrs)
-        context["widget"] |= {"is_stored": self.is_stored, "remove_name": f"{name}-remove", "rows": self.rows}
+        context["widget"] |= {
+            "is_stored": self.is_stored,
+            "sealed_by": self.sealed_by,
+            "remove_name": f"{name}-remove",
+            "rows": self.rows,
+        }
         return context
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
@@ -59,6 +67,22 @@ class SecretTextarea(SecretInput):
     """The same for JSON, which needs more room."""
 
     rows = 3
+
+
+class ShownInput(AdminTextInputWidget):
+    """An input of a secret that is shown. Where it is sealed, a box beside it stands for typing it again."""
+
+    template_name = "apiconnector/shown_input.html"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.sealed_by = ""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Hand over what is new to it."""
+        context = super().get_context(name, value, attrs)
+        context["widget"] |= {"sealed_by": self.sealed_by, "again_name": f"{name}-again"}
+        return context
 
 
 class SecretField(forms.CharField):
@@ -122,6 +146,15 @@ class ConnectionForm(ModelForm):
                 assert isinstance(widget, SecretInput)
                 widget.is_stored = bool(secret)
                 self._opened(field.name, secret)
+        self._show_sealed()
+
+    def _show_sealed(self) -> None:
+        """Say at each field that has to be typed again what is new to it."""
+        seal = self.instance.sealed_by()
+        for name in seal.columns if seal else ():
+            widget = self.fields[name].widget if name in self.fields else None
+            if seal and isinstance(widget, SecretInput | ShownInput):
+                widget.sealed_by = seal.hosts
 
     def _show(self, name: str, secret: Any) -> None:
         opened = self._opened(name, secret)
@@ -143,17 +176,34 @@ class ConnectionForm(ModelForm):
             return None
 
     def clean(self) -> dict[str, Any] | None:
-        """Keep a shown secret that was not changed as it is stored: it was not typed again."""
+        """Keep a shown secret that was not changed as it is stored, unless it was confirmed."""
         cleaned = super().clean() or self.cleaned_data
         for name in SHOWN:
             if name not in cleaned:
                 continue
             if name not in self.changed_data:
-                cleaned[name] = None
+                if not self._is_confirmed(name, cleaned):
+                    cleaned[name] = None
             elif not cleaned[name] and self.initial.get(name):
                 cleaned[name] = REMOVE
         self._require_key(cleaned)
         return cleaned
+
+    def _is_confirmed(self, name: str, cleaned: dict[str, Any]) -> bool:
+        """Whether a shown secret counts as typed again: its box was ticked, or a secret that is not shown was typed.
+
+        Only one that the method uses: another one is not on the page.
+        """
+        method = auth.find(str(cleaned.get("auth_method")))
+        if method is None or name not in method.fields:
+            return False
+        if self.data.get(f"{self.add_prefix(name)}-again"):
+            self.changed_data.append(name)  # in the history it stands as typed
+            return True
+        return any(
+            isinstance(field.widget, SecretInput) and cleaned.get(other) not in (None, "", REMOVE)
+            for other, field in self.fields.items()
+        )
 
     def _require_key(self, cleaned: dict[str, Any]) -> None:
         """Say that nothing can be encrypted before it is tried."""
