@@ -174,14 +174,27 @@ class TestTheBox:
     def test_it_is_there_when_it_is_needed(
         self, admin_client: Client, make_connection: Callable[..., Connection]
     ) -> None:
-        connection = make_connection(auth_method="basic", username="ada")
-        assert b"username-again" not in admin_client.get(change_url(connection)).content
+        connection = make_connection(**CODE | {"client_secret": "", "client_auth": "none"})
+        assert b"client_id-again" not in admin_client.get(change_url(connection)).content
+        page = submit(admin_client, connection, token_url=MOVED)
+        assert 'name="client_id-again"' in rows(page)["client_id"]
+        assert "again" not in rows(page)["username"]
+        submit(admin_client, connection, **{"client_id-again": "on"})
+        assert Connection.objects.get().reveal("client_id") == "the-id"
+        assert ConnectionEvent.objects.latest("pk").message == "Changed: client ID"
+
+    def test_what_is_not_shown_can_only_be_typed(
+        self, admin_client: Client, make_connection: Callable[..., Connection]
+    ) -> None:
+        """A user name without a password is a key itself."""
+        connection = make_connection(auth_method="basic", username="canary-key")
         page = submit(admin_client, connection, base_url="https://moved.example")
-        assert 'name="username-again"' in rows(page)["username"]
-        assert "again" not in rows(page)["client_id"]
+        assert "username-again" not in rows(page)["username"]
+        assert "Type it again to have it sent there" in rows(page)["username"]
         submit(admin_client, connection, **{"username-again": "on"})
-        assert Connection.objects.get().reveal("username") == "ada"
-        assert ConnectionEvent.objects.latest("pk").message == "Changed: user name"
+        assert Connection.objects.get().status == "sealed"
+        submit(admin_client, connection, username="canary-key")
+        assert Connection.objects.get().reveal("username") == "canary-key"
 
     def test_it_confirms_its_own_field_only(
         self, admin_client: Client, make_connection: Callable[..., Connection]
@@ -195,16 +208,14 @@ class TestTheBox:
     def test_it_is_nothing_without_the_permission(
         self, attacker: Client, make_connection: Callable[..., Connection]
     ) -> None:
-        connection = make_connection(auth_method="basic", username="ada")
-        page = submit(
-            attacker, connection, base_url="https://moved.example", username="ada", **{"username-again": "on"}
-        )
-        assert b"username-again" not in page.content
-        submit(attacker, connection, username="eve", password="canary-eve", **{"username-again": "on"})
+        connection = make_connection(**CODE | {"client_secret": "", "client_auth": "none"})
+        page = submit(attacker, connection, token_url=MOVED, client_id="the-id", **{"client_id-again": "on"})
+        assert b"client_id-again" not in page.content
+        submit(attacker, connection, client_id="eve", client_secret="canary-eve", **{"client_id-again": "on"})
         row = Connection.objects.get()
         assert row.status == "sealed"
-        assert row.username.reveal() == "ada"
-        assert not row.password
+        assert row.client_id.reveal() == "the-id"
+        assert not row.client_secret
 
 
 class TestWhoMayNot:

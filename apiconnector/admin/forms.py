@@ -77,11 +77,12 @@ class ShownInput(AdminTextInputWidget):
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
         self.sealed_by = ""
+        self.is_shown = False
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Hand over what is new to it."""
+        """Hand over what is new to it; what is not shown after all can only be typed."""
         context = super().get_context(name, value, attrs)
-        context["widget"] |= {"sealed_by": self.sealed_by, "again_name": f"{name}-again"}
+        context["widget"] |= {"sealed_by": self.sealed_by, "again_name": f"{name}-again" if self.is_shown else ""}
         return context
 
 
@@ -155,6 +156,8 @@ class ConnectionForm(ModelForm):
             widget = self.fields[name].widget if name in self.fields else None
             if seal and isinstance(widget, SecretInput | ShownInput):
                 widget.sealed_by = seal.hosts
+            if isinstance(widget, ShownInput):
+                widget.is_shown = bool(self.initial.get(name))
 
     def _show(self, name: str, secret: Any) -> None:
         opened = self._opened(name, secret)
@@ -197,7 +200,7 @@ class ConnectionForm(ModelForm):
         method = auth.find(str(cleaned.get("auth_method")))
         if method is None or name not in method.fields:
             return False
-        if self.data.get(f"{self.add_prefix(name)}-again"):
+        if cleaned[name] and self.data.get(f"{self.add_prefix(name)}-again"):
             self.changed_data.append(name)  # in the history it stands as typed
             return True
         return any(
