@@ -152,9 +152,11 @@ class ConnectionForm(ModelForm):
     def _show_sealed(self) -> None:
         """Say at each field that has to be typed again what is new to it."""
         seal = self.instance.sealed_by()
-        for name in seal.columns if seal else ():
-            widget = self.fields[name].widget if name in self.fields else None
-            if seal and isinstance(widget, SecretInput | ShownInput):
+        if seal is None:
+            return
+        for name in set(seal.columns).intersection(self.fields):
+            widget = self.fields[name].widget
+            if isinstance(widget, SecretInput | ShownInput):
                 widget.sealed_by = seal.hosts
             if isinstance(widget, ShownInput):
                 widget.is_shown = bool(self.initial.get(name))
