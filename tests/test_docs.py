@@ -68,7 +68,7 @@ def test_permissions() -> None:
 INTERNAL = {
     "Connection": {"discovered"},
     "Token": {"lease_owner", "lease_until", "refresh_started_at"},
-    "AuthorizationAttempt": {"state", "verifier", "nonce"},
+    "AuthorizationAttempt": {"state", "verifier", "nonce", "fingerprint"},
 }
 
 
