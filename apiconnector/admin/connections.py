@@ -19,6 +19,7 @@ from apiconnector import auth
 from apiconnector.admin.acts import ConnectionActs
 from apiconnector.admin.filters import StatusFilter, last_use
 from apiconnector.admin.forms import SHOWN, ConnectionForm, SecretField, SecretInput, SecretJSONField, SecretTextarea
+from apiconnector.admin.framing import Unframed
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.shown import moment
 from apiconnector.authorize import callback_uri
@@ -103,7 +104,7 @@ _FIELDSETS: list[tuple[str | None, dict[str, Any]]] = [
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Noticed, ConnectionActs):
+class ConnectionAdmin(Unframed, Noticed, ConnectionActs):
     """Add, edit, authorize, test and disconnect connections."""
 
     form = ConnectionForm
