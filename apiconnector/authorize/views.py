@@ -49,7 +49,9 @@ class CallbackView(View):
         """Send a form_post answer through GET: a cross-site POST carries no cookie."""
         address = same_as_get(request)
         if not address:
-            return _page(request, f"The answer is too long to be a provider's. {_AGAIN}", status=400)
+            reason = "What was posted is no answer of a provider: it is too long, or can't be read."
+            return _page(request, f"{reason} {_AGAIN}", status=400)
+        # Not HttpResponseRedirect, which some releases of Django limit to 2048 characters: a code may be longer.
         response = HttpResponse(status=303)
         response["Location"] = address
         response["Referrer-Policy"] = "no-referrer"
