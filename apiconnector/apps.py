@@ -6,9 +6,11 @@ from typing import Any
 
 from django.apps import AppConfig
 
+from apiconnector.redaction import logs
+
 
 class ApiConnectorConfig(AppConfig):
-    """Registers the system checks and the one receiver the app has itself."""
+    """Registers the system checks and the one receiver the app has itself, and keeps credentials out of logs."""
 
     name = "apiconnector"
     verbose_name = "API connections"
@@ -19,6 +21,7 @@ class ApiConnectorConfig(AppConfig):
         from apiconnector import checks, signals  # noqa: PLC0415 - models can't be imported before ready()
         from apiconnector.feeds import outbox  # noqa: PLC0415 - models can't be imported before ready()
 
+        logs.install()
         checks.register()
 
         def wake(connection: Any, **_: Any) -> None:

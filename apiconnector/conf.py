@@ -6,6 +6,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,14 +94,22 @@ def trusted_hosts() -> tuple[str, ...]:
     value: Any = getattr(settings, "APICONNECTOR_TRUSTED_HOSTS", None) or ()
     if not isinstance(value, list | tuple | set | frozenset):
         raise ConfigurationError('APICONNECTOR_TRUSTED_HOSTS must be a list of hosts, such as ["localhost"].')
-    for position, entry in enumerate(value):
+    try:
+        return _checked_hosts(tuple(value))
+    except TypeError:  # an entry that is a list
+        return _checked_hosts.__wrapped__(tuple(value))
+
+
+@lru_cache(maxsize=16)  # asked for with every request
+def _checked_hosts(entries: tuple[Any, ...]) -> tuple[str, ...]:
+    for position, entry in enumerate(entries):
         if not (isinstance(entry, str) and (_is_network(entry) or _is_host(entry))):
             raise ConfigurationError(
                 f"APICONNECTOR_TRUSTED_HOSTS[{position}] is no host, .suffix or network: they are written without "
                 "scheme, port and path, a network with the bits behind its prefix at zero, and names beyond ASCII in "
                 "their xn-- form."
             )
-    return tuple(entry.lower() for entry in value)
+    return tuple(entry.lower() for entry in entries)
 
 
 def _is_network(entry: str) -> bool:

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from apiconnector import conf
 from apiconnector.exceptions import SecretUnreadable
+from apiconnector.redaction import clean_frames, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,7 @@ class Envelope:
     hosts: frozenset[str]
 
 
+@clean_frames
 def seal(value: Any, *, column: str, hosts: Iterable[str]) -> str:
     """Encrypt a JSON value for one column and a set of hosts; the text to be stored.
 
@@ -55,6 +57,7 @@ def seal(value: Any, *, column: str, hosts: Iterable[str]) -> str:
     return PREFIX + cipher.encrypt(json.dumps(envelope).encode()).decode()
 
 
+@clean_frames
 def unseal(stored: str, *, column: str) -> Envelope:
     """Open what ``seal`` made.
 
@@ -79,25 +82,28 @@ class Secret(Generic[T]):
 
     ``Secret(value)`` holds a value just typed; one that was loaded holds the ciphertext and decrypts when revealed.
     ``repr``, ``str`` and format give a mask, truth says whether there is a value. It can't be pickled while it
-    holds plain text, and is never equal to a string.
+    holds plain text, and is never equal to a string. What was revealed is kept out of logs and reports from then on,
+    unless it is an identifier, such as a client ID.
     """
 
-    __slots__ = ("_column", "_plain", "_stored")
+    __slots__ = ("_column", "_is_identifier", "_plain", "_stored")
 
     def __init__(self, value: T | Secret[T]) -> None:
         self._plain: T | None
         self._stored: str
         self._column: str
+        self._is_identifier = False
         if isinstance(value, Secret):
             self._plain, self._stored, self._column = value._plain, value._stored, value._column  # noqa: SLF001 - its own
+            self._is_identifier = value._is_identifier  # noqa: SLF001 - its own
         else:
             self._plain, self._stored, self._column = value, "", ""
 
     @classmethod
-    def from_stored(cls, stored: str, *, column: str) -> Secret[T]:
+    def from_stored(cls, stored: str, *, column: str, is_identifier: bool = False) -> Secret[T]:
         """Wrap a stored text; nothing is decrypted."""
         secret = cls(cast("T", None))
-        secret._stored, secret._column = stored, column
+        secret._stored, secret._column, secret._is_identifier = stored, column, is_identifier
         return secret
 
     @property
@@ -123,7 +129,10 @@ class Secret(Generic[T]):
         Raises what ``reveal()`` raises.
         """
         if self._stored:
-            return unseal(self._stored, column=self._column)
+            opened = unseal(self._stored, column=self._column)
+            if not self._is_identifier:
+                remember(opened.value)
+            return opened
         return Envelope(self._plain, frozenset())
 
     def __bool__(self) -> bool:
@@ -156,11 +165,11 @@ class Secret(Generic[T]):
     def __reduce__(self) -> tuple[Any, ...]:
         if self._plain and not self._stored:
             self._refuse_pickling()
-        return (_restore, (self._stored, self._column, None if self._stored else self._plain))
+        return (_restore, (self._stored, self._column, self._is_identifier, None if self._stored else self._plain))
 
     def _refuse_pickling(self) -> Never:
         raise TypeError("A Secret that was not saved yet can't be pickled: it would leave as plain text.")
 
 
-def _restore(stored: str, column: str, empty: Any) -> Secret[Any]:
-    return Secret.from_stored(stored, column=column) if stored else Secret(empty)
+def _restore(stored: str, column: str, is_identifier: bool, empty: Any) -> Secret[Any]:  # noqa: FBT001 - called by pickle
+    return Secret.from_stored(stored, column=column, is_identifier=is_identifier) if stored else Secret(empty)

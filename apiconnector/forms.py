@@ -5,7 +5,6 @@ Both keep the visitor out of it: data that no feed can keep is logged as an erro
 
 from __future__ import annotations
 
-import logging
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
@@ -18,6 +17,7 @@ from django.views.generic.edit import FormMixin
 
 from apiconnector.exceptions import InvalidFeedData
 from apiconnector.models import FeedRun
+from apiconnector.redaction import get_logger
 from apiconnector.shortcuts import submit
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FeedFormMixin", "FeedRequest", "submits_to"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 P = ParamSpec("P")
 

@@ -247,7 +247,7 @@ def test_the_list_shows_statuses_in_a_constant_number_of_queries(
 ) -> None:
     for number in range(15):
         make_connection(slug=f"c{number}", auth_method="bearer", api_key="k")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         page = admin_client.get("/admin/apiconnector/connection/").content.decode()
     assert page.count("apiconnector-good") == 15
 

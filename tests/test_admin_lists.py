@@ -39,6 +39,8 @@ CODE = {
     "token_url": "https://idp.example.com/token",
 }
 CLIENT = {**{name: CODE[name] for name in ("client_id", "client_secret", "token_url")}, "auth_method": "oauth2_client_credentials"}  # fmt: skip
+#: The token of a site whose host ALLOWED_HOSTS does not name.
+COPIED = {"access_token": "a", "refresh_token": "r", "site": "https://elsewhere.example.com"}
 #: What a connection is like, its token, what is written past ``save()``, and its status.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any], str]] = {
     "none": ({}, None, {}, Status.READY),
@@ -64,6 +66,12 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any], st
     "fresh": (CODE, {"access_token": "a", "expires_in": 60}, {}, Status.AUTHORIZED),
     "refreshable": (CODE, {"access_token": "a", "refresh_token": "r", "expires_in": -60}, {}, Status.AUTHORIZED),
     "ended": (CODE, {"access_token": "a", "expires_in": -60}, {}, Status.NEEDS_REAUTHORIZATION),
+    "copied": (CODE, {**COPIED, "expires_in": 60}, {}, Status.AUTHORIZED),
+    "copied-open": (CODE, COPIED, {}, Status.AUTHORIZED),
+    "copied-ended": (CODE, {**COPIED, "expires_in": -60}, {}, Status.NEEDS_REAUTHORIZATION),
+    "copied-unrefreshable": (CODE, {**COPIED, "refresh_token": ""}, {}, Status.AUTHORIZED),
+    "own-ended": (CODE, {**COPIED, "site": "https://www.example.org", "expires_in": -60}, {}, Status.AUTHORIZED),
+    "copied-client": (CLIENT, {**COPIED, "expires_in": -60}, {}, Status.READY),
     "dead": (CODE, {"access_token": "a"}, {"problem": "needs_reauthorization"}, Status.NEEDS_REAUTHORIZATION),
 }
 
@@ -179,9 +187,9 @@ class TestConnections:
     def test_the_number_of_queries_does_not_grow(
         self, admin_client: Client, table: dict[str, str], run: FeedRun, django_assert_num_queries: Any
     ) -> None:
-        # Session, user, the notices, the number of rows found and of all, the rows.
+        # Session, user, two for the notices, the sites of tokens, the number of rows found and of all, the rows.
         for text, rows in (("", len(table) + 1), (run.connection.name, 1), ("Row", len(table))):
-            with django_assert_num_queries(6):
+            with django_assert_num_queries(9):
                 assert len(slugs(admin_client.get(CONNECTIONS, {"q": text}))) == rows
 
 

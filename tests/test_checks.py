@@ -24,7 +24,7 @@ from django.utils import timezone, translation
 
 from apiconnector import auth
 from apiconnector.authorize.views import callback_view
-from apiconnector.models import Connection, Feed, FeedRun
+from apiconnector.models import Connection, Feed, FeedRun, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -485,6 +485,33 @@ class TestMethods:
         assert of_database("W042") == []
 
 
+@pytest.mark.django_db
+class TestSites:
+    def copy(self, make_connection: Callable[..., Connection], slug: str, **token: Any) -> None:
+        connection = make_connection(slug=slug, is_active=slug != "off")
+        values = {"access_token": "a", "refresh_token": "r", "site": "https://www.example.com", **token}
+        Token.objects.create(connection=connection, **values)
+
+    def test_tokens_of_another_site(self, make_connection: Callable[..., Connection], settings: Any) -> None:
+        settings.APICONNECTOR_BASE_URL = "https://staging.example.com"
+        for number in range(7):
+            self.copy(make_connection, f"c{number}")
+        (found,) = of_database("W043")
+        assert "another site (https://www.example.com)" in found.msg
+        assert "c3, c4 and more." in found.msg
+        assert "refresh --all --confirm-site" in str(found.hint)
+
+    def test_its_own_and_those_nobody_refreshes(
+        self, make_connection: Callable[..., Connection], settings: Any
+    ) -> None:
+        settings.APICONNECTOR_BASE_URL = "https://staging.example.com"
+        self.copy(make_connection, "off")
+        self.copy(make_connection, "own", site="https://staging.example.com")
+        self.copy(make_connection, "nobody", site="")
+        self.copy(make_connection, "short", refresh_token="")
+        assert of_database("W043") == []
+
+
 class NotHere:
     def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:
         return False if app_label == "apiconnector" else None
@@ -513,6 +540,7 @@ class TestDatabase:
             monkeypatch.setattr(model._meta, "db_table", f"missing_{model._meta.model_name}")
         assert of_database("W041") == []
         assert of_database("W042") == []
+        assert of_database("W043") == []
         monkeypatch.undo()
         assert len(of_database("W041")) == 1
 

@@ -390,3 +390,27 @@ def test_a_site_registers_a_method_of_its_own(make_connection: Callable[..., Con
 def test_what_is_no_method_is_not_registered(thing: Any) -> None:
     with pytest.raises(ConfigurationError):
         auth.register(thing)
+
+
+@pytest.mark.parametrize("name", ["base_url", "authorization_url", "token_url", "refresh_url", "revocation_url"])
+@pytest.mark.parametrize("url", ["http://api.example.com", "https://10.0.0.1/", "https://localhost", "https://[::1]/"])
+def test_an_address_that_requests_may_not_reach_is_refused_at_its_field(settings: Any, name: str, url: str) -> None:
+    settings.APICONNECTOR_TRUSTED_HOSTS = []
+    with pytest.raises(ValidationError) as refused:
+        Connection(**{"name": "A", "slug": "a", "base_url": "https://api.example.com", name: url}).clean()
+    assert list(refused.value.message_dict) == [name]
+    assert "APICONNECTOR_TRUSTED_HOSTS" in refused.value.message_dict[name][0]
+
+
+def test_what_was_saved_before_is_misconfigured_and_sends_nothing(
+    settings: Any, make_connection: Callable[..., Connection]
+) -> None:
+    make_connection(base_url="http://127.0.0.1:9", auth_method="bearer", api_key="canary")
+    assert Connection.objects.get().status == "ready"
+    settings.APICONNECTOR_TRUSTED_HOSTS = []
+    connection = Connection.objects.get()
+    assert connection.status == "misconfigured"
+    assert "private" in connection.status_reason
+    result = connection.test()
+    assert not result.ok
+    assert "private" in result.message

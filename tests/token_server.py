@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TokenServer(ThreadingHTTPServer):
-    """``/token`` gives ``access-n`` and ``refresh-n``; ``/api/…`` wants the newest access token."""
+    """``/token`` gives ``access-n`` and ``refresh-n``; ``/api/…`` wants the newest access token; ``/revoke`` ends it."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -30,6 +30,10 @@ class TokenServer(ThreadingHTTPServer):
         self.delay = 0.0
         self.api_delay = 0.0
         self.rotates = True
+        #: Whether a refresh token used again ends the whole grant (RFC 9700 section 4.14.2).
+        self.detects_reuse = False
+        self.is_revoked = False
+        self.revocations: list[dict[str, str]] = []
         #: What the next token requests are answered with instead: status and body.
         self.answers: list[tuple[int, Any]] = []
 
@@ -44,19 +48,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        if self.path == "/revoke":
+            self.server.revocations.append(form)
+            self.server.is_revoked = True
+            self.send(200, {})
+            return
         if self.path != "/token":
             self.answer_api()
             return
-        form = {name: values[0] for name, values in parse_qs(body).items()}
         time.sleep(self.server.delay)
         with self.server.lock:
             self.server.requests.append(form)
             if self.server.answers:
                 self.send(*self.server.answers.pop(0))
                 return
-            if form["grant_type"] == "refresh_token" and form["refresh_token"] != f"refresh-{self.server.generation}":
-                self.send(400, {"error": "invalid_grant"})
-                return
+            if form["grant_type"] == "refresh_token":
+                is_newest = form["refresh_token"] == f"refresh-{self.server.generation}"
+                self.server.is_revoked |= self.server.detects_reuse and not is_newest
+                if not is_newest or self.server.is_revoked:
+                    self.send(400, {"error": "invalid_grant"})
+                    return
+            self.server.is_revoked = False
             self.server.generation += 1
             number = self.server.generation
         answer: dict[str, Any] = {"access_token": f"access-{number}", "token_type": "bearer"}
@@ -74,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         sent = self.headers.get("Authorization", "")
         with self.server.lock:
             self.server.api_calls.append(sent)
-            accepted = sent == f"Bearer access-{self.server.generation}"
+            accepted = sent == f"Bearer access-{self.server.generation}" and not self.server.is_revoked
         self.send(200 if accepted else 401, {"accepted": accepted})
 
     def send(self, status: int, body: Any) -> None:

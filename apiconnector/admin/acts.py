@@ -1,4 +1,7 @@
-"""What an admin does with a connection besides editing it: authorize, test, disconnect. Each a POST with permission."""
+"""What an admin does with a connection besides editing it: authorize, test, confirm whose token it is, disconnect.
+
+Each is a POST with permission.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
 from apiconnector.admin.shown import answer_block
-from apiconnector.authorize import begin, callback_uri, disconnect
+from apiconnector.authorize import begin, callback_uri, confirm_site, disconnect
 from apiconnector.authorize.begin import other_host
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import Connection, health
@@ -43,11 +46,12 @@ class ConnectionActs(ModelAdmin):
         acts: dict[str, tuple[str, Act]] = {
             "authorize": ("authorize", self._authorize),
             "test": ("test", self._test),
+            "confirm_site": ("authorize", self._confirm_site),
             "disconnect": ("authorize", self._disconnect),
         }
         own = [
             path(
-                f"<path:object_id>/{name}/",
+                f"<path:object_id>/{name.replace('_', '-')}/",
                 self._view(partial(self._act, permission=permission, act=act)),
                 name=f"apiconnector_connection_{name}",
             )
@@ -129,6 +133,17 @@ class ConnectionActs(ModelAdmin):
             else:
                 said = f"{said} The answer itself is not shown: this site keeps messages in cookies."
         self.message_user(request, said, messages.SUCCESS if result.ok else messages.ERROR)
+        return self._back(connection)
+
+    def _confirm_site(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Use a token here that was authorized for another site."""
+        try:
+            message = confirm_site(connection, callback_uri(request), actor=request.user)
+        except ConfigurationError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self._back(connection)
+        self._log(request, connection, "Confirmed the site of the token.")
+        self.message_user(request, message, messages.SUCCESS)
         return self._back(connection)
 
     def _disconnect(self, request: HttpRequest, connection: Connection) -> HttpResponse:

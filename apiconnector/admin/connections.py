@@ -25,7 +25,7 @@ from apiconnector.admin.shown import moment
 from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import EncryptedField, EncryptedJSONField
-from apiconnector.models import Connection, ConnectionEvent, status
+from apiconnector.models import Connection, ConnectionEvent, site, status
 from apiconnector.models.status import Status
 
 if TYPE_CHECKING:
@@ -233,14 +233,19 @@ class ConnectionAdmin(Unframed, Noticed, ConnectionActs):
     def _panel(self, request: HttpRequest, connection: Connection, redirect_uri: str) -> dict[str, Any]:
         token = _token(connection)
         method = connection.method_or_none
+        needs_person = method is not None and method.needs_person
+        other_site = token.site if token is not None and needs_person and site.may_not_refresh(token) else ""
+        has_moved = token is not None and bool(token.redirect_uri) and token.redirect_uri != redirect_uri
         return {
             "connection": connection,
             "badge": badge(connection),
             "reason": connection.status_reason,
-            "needs_person": method is not None and method.needs_person,
+            "needs_person": needs_person,
             "token": token,
             "is_expired": token is not None and token.is_expired(timezone.now()),
-            "moved": token is not None and bool(token.redirect_uri) and token.redirect_uri != redirect_uri,
+            "other_site": other_site,
+            # The other site says the same, and more.
+            "moved": has_moved and not other_site,
             "may_authorize": self.may(request, "authorize"),
             "may_test": self.may(request, "test"),
             "events": connection.events.select_related("actor")[:8],

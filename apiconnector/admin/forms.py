@@ -123,6 +123,12 @@ class ConnectionForm(ModelForm):
                 widget.is_stored = bool(secret)
 
     def _show(self, name: str, secret: Any) -> None:
+        if name == "username" and secret and not self.instance.password:
+            self.initial[name] = ""
+            self.fields[
+                name
+            ].help_text = "Stored, and not shown: without a password it is a key itself. Blank keeps it."
+            return
         try:
             self.initial[name] = secret.reveal()
         except ConfigurationError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from apiconnector.auth.base import AuthMethod
 from apiconnector.auth.placement import in_body, in_header, in_query
+from apiconnector.redaction import remember
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -43,8 +44,12 @@ class Basic(AuthMethod):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set ``Authorization: Basic``."""
-        pair = f"{self.connection.reveal('username')}:{self.connection.reveal('password')}"
-        in_header(request, "Authorization", "Basic " + b64encode(pair.encode()).decode())
+        username, password = self.connection.reveal("username"), self.connection.reveal("password")
+        credentials = b64encode(f"{username}:{password}".encode()).decode()
+        # Without a password the user name is the secret.
+        for secret in (credentials, *([] if password else [username])):
+            remember(secret)
+        in_header(request, "Authorization", f"Basic {credentials}")
         return request
 
 

@@ -14,7 +14,7 @@ from apiconnector.authorize.fingerprint import fingerprint
 from apiconnector.authorize.issuer import refusal
 from apiconnector.client import token_sender
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
-from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health
+from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health, site
 from apiconnector.oauth import AuthorizationCode, TokenAnswer, request_token
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def _store(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
         for name, value in Token.values_from(answer, scope=connection.scope, hosts=connection.secret_hosts()).items():
             setattr(token, name, value)
         token.redirect_uri = attempt.redirect_uri
+        token.site = site.origin(attempt.redirect_uri)
         token.account_id = token.account_label = ""
         token.values = {}
         token.generation += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from apiconnector.client import token_sender
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import ConnectionEvent, Token, health
+from apiconnector.models import ConnectionEvent, Token, health, site
 from apiconnector.oauth import revoke
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUser | None = None) -> str:
     """Revoke and delete the token; what happened, in words. Repeating it is harmless.
 
+    The token of another site is only deleted: that site goes on using it.
     Never raises for what the provider does: the token row is gone in any case.
     """
     token = Token.objects.filter(connection=connection).first()
@@ -36,6 +37,11 @@ def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUse
 
 
 def _revoke(connection: Connection, token: Token) -> str:
+    if site.is_other(token.site):
+        return (
+            f"The token was authorized for the site {token.site}. It was forgotten here, and not revoked at the "
+            "provider, so that it goes on working there."
+        )
     if not connection.revocation_url:
         return "The token was forgotten here; remove the access at the provider too, where it lists connected apps."
     try:

@@ -10,7 +10,7 @@ from django.core import checks
 
 from apiconnector.checks.callback import check_callback, check_proxy, check_scheme
 from apiconnector.checks.cookies import check_session_cookie
-from apiconnector.checks.database import check_methods, check_overdue
+from apiconnector.checks.database import check_methods, check_overdue, check_sites
 from apiconnector.checks.settings import check_keys, check_unknown, check_values
 from apiconnector.checks.tasks import check_tasks
 from apiconnector.models import Connection, FeedRun
@@ -32,4 +32,5 @@ def register() -> None:
     for check in (check_scheme, check_proxy, check_session_cookie):
         checks.register(check, TAG, checks.Tags.security, deploy=True)
     checks.register(check_overdue, checks.Tags.database, FeedRun._meta.label_lower)
-    checks.register(check_methods, checks.Tags.database, Connection._meta.label_lower)
+    for check in (check_methods, check_sites):
+        checks.register(check, checks.Tags.database, Connection._meta.label_lower)

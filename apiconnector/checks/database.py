@@ -1,4 +1,4 @@
-"""What only the database can tell: runs that nobody sends, and connections whose method is gone.
+"""What only the database can tell: runs that nobody sends, connections whose method is gone, tokens of another site.
 
 Django runs these for the databases of ``--database`` only. The admin shows them above its lists.
 """
@@ -13,7 +13,7 @@ from django.db import DatabaseError, router
 from django.utils import timezone
 
 from apiconnector import auth
-from apiconnector.models import Connection, FeedRun
+from apiconnector.models import Connection, FeedRun, Token, site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +37,11 @@ def check_overdue(*, databases: Sequence[str] | None = None, **_: Any) -> list[C
 def check_methods(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """``apiconnector.W042``: active connections have an authentication method that no installed app registers."""
     return _on_each(databases, Connection, _without_method)
+
+
+def check_sites(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """``apiconnector.W043``: tokens of active connections were authorized for another site, and are not refreshed."""
+    return _on_each(databases, Token, _of_other_sites)
 
 
 def _on_each(
@@ -106,5 +111,25 @@ def _without_method(alias: str) -> list[CheckMessage]:
             hint="Put the app that calls apiconnector.auth.register() back into INSTALLED_APPS, choose another "
             "method, or switch the connections off.",
             id="apiconnector.W042",
+        )
+    ]
+
+
+def _of_other_sites(alias: str) -> list[CheckMessage]:
+    tokens = Token.objects.using(alias).filter(connection__is_active=True).exclude(refresh_token="")
+    others = site.others(tokens)
+    if not others:
+        return []
+    slugs = tokens.filter(site__in=others).order_by("connection__slug").values_list("connection__slug", flat=True)
+    found = list(slugs[: NAMED + 1])
+    more = " and more" if len(found) > NAMED else ""
+    return [
+        Warning(
+            f"These connections were authorized for another site ({', '.join(others)}), and their tokens are not "
+            f"refreshed here: {', '.join(found[:NAMED])}{more}.",
+            hint="If this is a copy of that site, authorize here anew what is used here. If this site has moved here "
+            "from there, run “manage.py apiconnector refresh --all --confirm-site”. If it is the same site, give all "
+            "its processes the same APICONNECTOR_BASE_URL.",
+            id="apiconnector.W043",
         )
     ]

@@ -2,16 +2,13 @@
 
 from apiconnector.client.exchange import token_sender
 from apiconnector.client.pool import Wire, shared_adapter
-from apiconnector.client.redaction import REDACTED, Redactor
 from apiconnector.client.session import ApiSession
 from apiconnector.client.urls import Destinations, Origin, validate_base_url
 
 __all__ = [
-    "REDACTED",
     "ApiSession",
     "Destinations",
     "Origin",
-    "Redactor",
     "Wire",
     "shared_adapter",
     "token_sender",

@@ -11,15 +11,16 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 def with_default_params(defaults: Mapping[str, Any], url: str, params: Any) -> Any:
     """``params`` (anything requests takes) with the ``defaults`` that neither it nor the ``url`` names."""
+    if isinstance(params, bytes):
+        params = _as_text(params)
     if not defaults:
         return params
     taken = _names(urlsplit(url).query)
     if isinstance(params, Mapping):
-        return {**_others(defaults, taken), **params}
-    if isinstance(params, str | bytes):
-        text = params.decode() if isinstance(params, bytes) else params
-        added = urlencode(_others(defaults, taken | _names(text)), doseq=True)
-        return "&".join(part for part in (added, text) if part)
+        return _under_mapping(_others(defaults, taken), params)
+    if isinstance(params, str):
+        added = urlencode(_others(defaults, taken | _names(params)), doseq=True)
+        return "&".join(part for part in (added, params) if part)
     return _under_pairs(_others(defaults, taken), params or ())
 
 
@@ -40,13 +41,27 @@ def with_default_body(defaults: Mapping[str, Any], method: str, data: Any, files
 
 def _under_form(defaults: Mapping[str, Any], data: Any) -> Any:
     if not data or isinstance(data, Mapping):
-        return {**defaults, **(data or {})}
+        return _under_mapping(defaults, data or {})
     return _under_pairs(defaults, data) if isinstance(data, list | tuple) else data
+
+
+def _under_mapping(defaults: Mapping[str, Any], given: Mapping[Any, Any]) -> dict[Any, Any]:
+    # A name given as bytes or as a number is another key, and the same name when sent.
+    return {**_others(defaults, _given(given).difference(given)), **given}
 
 
 def _under_pairs(defaults: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     pairs = list(pairs)
-    return [*_others(defaults, {str(name) for name, _ in pairs}).items(), *pairs]
+    return [*_others(defaults, _given(name for name, _ in pairs)).items(), *pairs]
+
+
+def _given(names: Iterable[Any]) -> set[str]:
+    return {_as_text(name) if isinstance(name, bytes) else str(name) for name in names}
+
+
+def _as_text(encoded: bytes) -> str:
+    """Text that is sent as the same bytes: percent-encoded where it is not ASCII."""
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in encoded)
 
 
 def _names(query: str) -> set[str]:

@@ -12,7 +12,7 @@ import requests
 from apiconnector.client.plain import PlainSession
 from apiconnector.client.pool import Wire, watching
 from apiconnector.client.urls import Origin
-from apiconnector.exceptions import Act, TokenRequestFailed
+from apiconnector.exceptions import Act, DestinationRefused, TokenRequestFailed
 from apiconnector.oauth.token import Answer, TokenEndpointRequest
 
 if TYPE_CHECKING:
@@ -37,17 +37,20 @@ def token_sender(timeout: float) -> Callable[[TokenEndpointRequest], Answer]:
     kept.
 
     The function raises ``TokenRequestFailed`` (to be tried later) where there is no answer, or one over a
-    megabyte.
+    megabyte, and ``DestinationRefused`` where requests may not go.
     """
 
     def send(request: TokenEndpointRequest) -> Answer:
         result = _within(timeout, request)
         if isinstance(result, Answer):
             return result
+        refused = str(result) if isinstance(result, DestinationRefused) else ""
         problem = _explained(result, timeout)
         origin = _origin(request.url)
         # What is raised from here may be shown with its locals, and these hold the credentials.
         del request, result
+        if refused:
+            raise DestinationRefused(refused)
         raise TokenRequestFailed(f"The token endpoint at {origin} {problem}", act=Act.NOBODY)
 
     return send

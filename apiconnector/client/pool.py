@@ -1,16 +1,23 @@
-"""The process's connection pool, and what of a request has reached the wire."""
+"""The process's connection pool: it connects to checked addresses only, and tells what has reached the wire."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import create_connection
+
+from apiconnector.client import egress
+from apiconnector.exceptions import DestinationRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +53,7 @@ class Wire:
             try:
                 self.before_first_byte()
             except Exception as error:  # noqa: BLE001 - raised again by the adapter
-                raise _HookFailed(error) from None
+                raise _Passed(error) from None
         self._socket = sock
         self.written = True
 
@@ -58,8 +65,8 @@ class Wire:
                 socket.socket.shutdown(getattr(self._socket, "socket", self._socket), socket.SHUT_RDWR)
 
 
-class _HookFailed(Exception):  # noqa: N818 - never leaves this module
-    """Carries what the hook raised past urllib3, which would take an ``OSError`` for the network's."""
+class _Passed(Exception):  # noqa: N818 - never leaves this module
+    """Carries an error of ours past urllib3, which would take an ``OSError`` for the network's."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -82,9 +89,41 @@ def watching(wire: Wire | None) -> Iterator[None]:
 
 
 class _TrackedConnection(HTTPConnection):
-    """Tells the wire when the first byte of a request is handed to the socket."""
+    """Connects to checked addresses, and tells the wire when the first byte of a request is handed to the socket."""
 
+    scheme = "http"
+    #: ``http.client`` prints what is sent, credentials and all, where somebody set this on its own class.
+    debuglevel = 0
     _request_is_due = False
+
+    def _new_conn(self) -> socket.socket:
+        # Overridden although its name is private: here, and nowhere else, urllib3 looks up the name. A proxy is the
+        # site's own configuration, and what it is asked for is checked by the adapter.
+        if self.proxy is not None or egress.policy().trusts(self.host):
+            return super()._new_conn()
+        try:
+            addresses = egress.resolve(self.scheme, self.host, self.port)
+        except DestinationRefused as refused:
+            raise _Passed(refused) from None
+        except (socket.gaierror, UnicodeError) as error:
+            raise NewConnectionError(self, f"Failed to resolve the name: {error}") from error
+        for position, address in enumerate(addresses, 1):
+            try:
+                connected = create_connection(
+                    (address, self.port),
+                    self.timeout,
+                    source_address=self.source_address,
+                    socket_options=self.socket_options,
+                )
+            except OSError as error:
+                if position < len(addresses):
+                    continue
+                if isinstance(error, TimeoutError):
+                    raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
+                raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+            sys.audit("http.client.connect", self, self.host, self.port)
+            return connected
+        raise NewConnectionError(self, "The name has no address.")
 
     def connect(self) -> None:
         # A CONNECT to a proxy passes through send() too, and is no byte of the request.
@@ -114,6 +153,8 @@ class _TrackedConnection(HTTPConnection):
 
 class _TrackedTLSConnection(_TrackedConnection, HTTPSConnection):
     """The same over TLS."""
+
+    scheme = "https"
 
 
 class TrackingPool(HTTPConnectionPool):
@@ -157,22 +198,30 @@ class PooledAdapter(HTTPAdapter):
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    def get_connection_with_tls_context(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
         """Choose the pool. Nothing is written yet; from here on only a connection that tracks can tell."""
         wire = _watched.get()
         if wire is not None:
             wire.written = False
-        pool: Any = super().get_connection_with_tls_context(request, *args, **kwargs)
+        if select_proxy(request.url or "", proxies):
+            egress.check_behind_proxy(request.url or "")
+        pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if wire is not None and not issubclass(pool.ConnectionCls, _TrackedConnection):
             wire.written = None
         return pool
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        """Send a request. What ``before_first_byte`` raises comes out as it is."""
+        """Send a request. What ``before_first_byte`` raises comes out as it is.
+
+        Raises ``DestinationRefused`` for an address that this server's requests may not reach.
+        """
+        egress.check(request.url or "")
         try:
             return super().send(request, *args, **kwargs)
-        except _HookFailed as failed:
-            error = failed.error
+        except _Passed as passed:
+            error = passed.error
         raise error
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from requests.hooks import default_hooks, dispatch_hook
 from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
 
+from apiconnector.client import egress
 from apiconnector.client.defaults import with_default_body, with_default_params
 from apiconnector.client.errors import presentable
 from apiconnector.client.headers import check_headers
@@ -19,7 +20,8 @@ from apiconnector.client.plain import Anonymous, PlainSession
 from apiconnector.client.pool import watching
 from apiconnector.client.redirects import next_hop
 from apiconnector.client.request import ApiRequest, drain, rewind
-from apiconnector.exceptions import ConfigurationError
+from apiconnector.client.response import own
+from apiconnector.exceptions import ConfigurationError, DestinationRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +38,18 @@ _merged_cookies: Callable[..., Any] = merge_cookies
 _run_hooks: Callable[..., Any] = dispatch_hook
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _text(given: Any) -> str:
+    """What may be given as text, bytes or nothing, as text. ``DestinationRefused`` for bytes that are no text."""
+    if not isinstance(given, bytes):
+        return str(given or "")
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        pass
+    # Not chained: that error holds what was given.
+    raise DestinationRefused("The address is given as bytes that are not UTF-8. Nothing was sent.")
 
 
 def _clean_errors(method: F) -> F:
@@ -130,15 +144,14 @@ class ApiSession(PlainSession):
         """Send a request, as ``requests.Session.request`` does."""
         if self.wire is not None:
             self.wire.written = False
-        return super().request(method, url, *args, **kwargs)
+        return super().request(_text(method), _text(url), *args, **kwargs)
 
     @_clean_errors
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Prepare a request with the connection's defaults and, once its address is checked, credential."""
         self._begin()
-        method = str(request.method or "").upper()
-        url = request.url.decode() if isinstance(request.url, bytes) else str(request.url or "")
-        url = self.destinations.join(url)
+        method = _text(request.method).upper()
+        url = self.destinations.join(_text(request.url))
         headers = _merged(request.headers, self.headers, dict_class=CaseInsensitiveDict)
         check_headers(headers)
         own_params: Any = self.params
@@ -172,6 +185,7 @@ class ApiSession(PlainSession):
         # requests calls this when the address is final and before it is sent: the last moment at which no
         # token has been fetched yet.
         self.destinations.check(request.url or "")
+        egress.check(request.url or "")
         return (HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)(request)  # type: ignore[no-any-return]  # the stubs say Any
 
     @_clean_errors
@@ -205,7 +219,11 @@ class ApiSession(PlainSession):
             if isinstance(hop, ApiRequest) and hop.own_auth:
                 # The Location has lost a credential that goes in the query.
                 hop.prepare_auth(self._own_auth)
-            response, request = self._answer(hop, {**kwargs, "proxies": proxies})
+            try:
+                response, request = self._answer(hop, {**kwargs, "proxies": proxies})
+            except DestinationRefused as refused:
+                refused.sent = True  # the first request was
+                raise
             yield response
 
     def _answer(self, request: PreparedRequest, kwargs: dict[str, Any]) -> tuple[Response, PreparedRequest]:
@@ -247,4 +265,4 @@ class ApiSession(PlainSession):
         response.url = self.redact(response.url or "")
         if not response.ok and isinstance(response.reason, str):
             response.reason = self.redact(response.reason)
-        return response
+        return own(response, self.redact)

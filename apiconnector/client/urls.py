@@ -19,12 +19,23 @@ if TYPE_CHECKING:
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCHEME_ALONE = re.compile(r"https?:(?!//)", re.IGNORECASE)
-# urlsplit() drops tabs and line breaks without a word, so they are looked for before it sees them.
+# Parsers drop tabs and line breaks without a word, or end a line at them.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
+# Narrower than RFC 3986 section 3.2: no user info, and in a name nothing that parsers decode, drop or end it at.
+_AUTHORITY = re.compile(r"(?:\[([^\[\]]*)\]|([A-Za-z0-9._\x80-\U0010ffff-]*))(?::([0-9]{0,5}))?")
 # "." and ".." as servers see them: plain or percent-encoded once, between slashes, encoded slashes or
 # backslashes, or with path parameters behind them ("/..;/").
-_DOT_SEGMENT = re.compile(r"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?=/|\\|%2f|%5c|;|$)", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_DOT_SEGMENT = re.compile(r"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?=/|\\|%2f|%5c|;|%3b|$)", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_LONGEST_HOST = 253
+_HIGHEST_PORT = 65535
+# What the URL standard of WHATWG calls "ends in a number": a host it, and the resolver of C, takes for an IPv4 address.
+_ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\Z")
+_HOW_TO_ALLOW = (
+    'Allowed hosts are written "host", "host:port" or ".example.com" (with its subdomains), without https://'
+)
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ALLOWED_HOST = re.compile(r"\.?[^\s/?#@\\*.][^\s/?#@\\*]*")
 
 
@@ -44,54 +55,76 @@ class Origin:
     def of(cls, url: str) -> Origin:
         """Parse the origin of an absolute http(s) address.
 
-        The host is lower-cased, in its ASCII form (IDNA) and without the trailing dot; the port is always
-        there. Raises ``ValueError`` for anything else, for user info, and for characters that parsers
-        disagree about; its text does not repeat the address.
+        The host is lower-cased, in its ASCII form (IDNA) and without the trailing dot, an IPv6 address in its
+        shortest form; the port is always there. Raises ``ValueError`` for anything else, for user info, for
+        characters that parsers disagree about, and for an IPv4 address in any form but four decimal numbers;
+        its text does not repeat the address.
         """
         if _CONTROL.search(url):
             raise _UnusableError("it contains a control character, tab or line break")
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            # Not chained: the text may hold the user info.
-            raise _UnusableError("its host or port can't be read") from None
-        if parts.scheme not in _DEFAULT_PORTS:
+        address = _ADDRESS.match(url)
+        scheme = address[1].lower() if address else ""
+        if address is None or scheme not in _DEFAULT_PORTS:
             raise _UnusableError("it does not begin with https:// (or http://)")
-        if "@" in parts.netloc:
+        if "@" in address[2]:
             raise _UnusableError("it contains a user name or password")
-        if port == 0:
+        authority = _AUTHORITY.fullmatch(address[2])
+        if authority is None:
             raise _UnusableError("its host or port can't be read")
-        return cls(parts.scheme, _normalised_host(parts.hostname or ""), port or _DEFAULT_PORTS[parts.scheme])
+        in_brackets, name, digits = authority.groups()
+        port = int(digits) if digits else _DEFAULT_PORTS[scheme]
+        if not 0 < port <= _HIGHEST_PORT:
+            raise _UnusableError("its host or port can't be read")
+        return cls(scheme, _normalised_name(name) if in_brackets is None else _normalised_ipv6(in_brackets), port)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
 
-def _normalised_host(host: str) -> str:
-    if not host:
+def _normalised_ipv6(text: str) -> str:
+    if "%" in text:
+        raise _UnusableError("its host is an address with a zone")
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        raise _UnusableError("its host or port can't be read") from None
+    if address.ipv4_mapped is not None:
+        # Not by the library: how it writes these changed with Python 3.13, and hosts are kept and compared.
+        return f"::ffff:{int(address) >> 16 & 0xFFFF:x}:{int(address) & 0xFFFF:x}"
+    return address.compressed
+
+
+def _normalised_name(given: str) -> str:
+    if not given:
         raise _UnusableError("it has no host")
-    if ":" in host:
-        try:
-            address = ipaddress.IPv6Address(host)
-        except ValueError:
-            raise _UnusableError("its host can't be read") from None
-        if address.scope_id:
-            raise _UnusableError("its host is an address with a zone")
-        return address.compressed
-    if not host.isascii():
-        # By the code that will prepare the requests, so that both come to the same name.
-        prepared = PreparedRequest()
-        try:
-            prepared.prepare_url(f"https://{host}/", None)
-        except (RequestException, ValueError):
-            raise _UnusableError("its host can't be read") from None
-        host = urlsplit(prepared.url or "").hostname or ""
-    host = host.lower().removesuffix(".")
-    if not _HOST.fullmatch(host):
+    host = (given if given.isascii() else _in_ascii(given)).lower().removesuffix(".")
+    if not _HOST.fullmatch(host) or len(host) > _LONGEST_HOST:
         raise _UnusableError("its host can't be read")
+    if _ENDS_IN_NUMBER.search(host) and not _is_ipv4(given):
+        raise _UnusableError(
+            "its host is a number, which programs read in different ways; "
+            "an IPv4 address is written as four decimal numbers, such as 192.0.2.1"
+        )
     return host
+
+
+def _in_ascii(name: str) -> str:
+    # By the code that will prepare the requests, so that both come to the same name.
+    prepared = PreparedRequest()
+    try:
+        prepared.prepare_url(f"https://{name}/", None)
+    except (RequestException, ValueError):
+        raise _UnusableError("its host can't be read") from None
+    return urlsplit(prepared.url or "").hostname or ""
+
+
+def _is_ipv4(text: str) -> bool:
+    """Whether a text is an IPv4 address as everybody reads it (RFC 6943 section 3.1.1)."""
+    try:
+        return str(ipaddress.IPv4Address(text)) == text
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -102,16 +135,16 @@ class _AllowedHost:
 
     @classmethod
     def parse(cls, entry: object) -> _AllowedHost:
-        if isinstance(entry, str) and _ALLOWED_HOST.fullmatch(entry):
-            try:
-                origin = Origin.of(f"https://{entry.removeprefix('.')}")
-            except _UnusableError:
-                pass
-            else:
-                return cls(origin.host, origin.port, entry.startswith("."))
-        raise ConfigurationError(
-            'Allowed hosts are written "host", "host:port" or ".example.com" (with its subdomains), without https://.'
-        )
+        if not isinstance(entry, str) or not _ALLOWED_HOST.fullmatch(entry):
+            raise ConfigurationError(f"{_HOW_TO_ALLOW}.")
+        try:
+            origin = Origin.of(f"https://{entry.removeprefix('.')}")
+        except _UnusableError as problem:
+            raise ConfigurationError(f"{_HOW_TO_ALLOW}. “{entry}” can't be used: {problem}.") from None
+        with_subdomains = entry.startswith(".")
+        if with_subdomains and (":" in origin.host or _is_ipv4(origin.host)):
+            raise ConfigurationError(f"{_HOW_TO_ALLOW}. “{entry}” can't be used: an address has no subdomains.")
+        return cls(origin.host, origin.port, with_subdomains)
 
     def admits(self, origin: Origin) -> bool:
         if origin.scheme != "https" or origin.port != self.port:
@@ -129,9 +162,12 @@ def validate_base_url(url: str) -> None:
         raise ConfigurationError(f"This address can't be used: {problem}.") from None
     if "#" in url:
         raise ConfigurationError("This address can't be used: it has a fragment (what follows #), which is never sent.")
-    if " " in url:
-        raise ConfigurationError("This address can't be used: it contains a space.")
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise ConfigurationError("This address can't be used: it contains a space or an invisible character.")
     path = urlsplit(url).path
+    if path.startswith("//"):
+        # Before 2.34 requests sends it with one slash.
+        raise ConfigurationError("This address can't be used: its path begins with two slashes.")
     if "\\" in path or _DOT_SEGMENT.search(path):
         raise ConfigurationError("This address can't be used: its path has a backslash, or a “.” or “..” segment.")
 
@@ -193,10 +229,14 @@ class Destinations:
             raise DestinationRefused("A path can't begin with // or with a scheme alone. Nothing was sent.")
         if _CONTROL.search(path):
             raise DestinationRefused("The path contains a control character, tab or line break. Nothing was sent.")
-        _refuse_traversal(re.split(r"[?#]", path, maxsplit=1)[0], sent=False)
-        if path[0] in "?#":
-            return self._base + path
-        return f"{self._base.rstrip('/')}/{path.removeprefix('/')}"
+        end = re.search(r"[?#]", path)
+        path, rest = (path[: end.start()], path[end.start() :]) if end else (path, "")
+        _refuse_traversal(path, sent=False)
+        if not path:
+            return self._base + rest
+        # One stray "%" in a path makes requests encode all of them again, also those of the base URL.
+        path = _STRAY_PERCENT.sub("%25", path.removeprefix("/"))
+        return f"{self._base.rstrip('/')}/{path}{rest}"
 
     def check(self, url: str, *, sent: bool = False) -> None:
         """Raise ``DestinationRefused`` unless a request may go to this absolute address.
@@ -205,12 +245,13 @@ class Destinations:
         error: a redirect led there. The text never holds more of the address than its origin.
         """
         if not url.startswith(self._own_prefix):
-            self._require_known_origin(url, sent=sent)
+            self.check_origin(url, sent=sent)
         if _CONTROL.search(url):
             raise DestinationRefused("The address contains a control character, tab or line break.", sent=sent)
         _refuse_traversal(urlsplit(url).path, sent=sent)
 
-    def _require_known_origin(self, url: str, *, sent: bool) -> None:
+    def check_origin(self, url: str, *, sent: bool = False) -> None:
+        """Raise ``DestinationRefused`` for an address of another origin, or of one that can't be read."""
         try:
             origin = Origin.of(url)
         except _UnusableError as problem:

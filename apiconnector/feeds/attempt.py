@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from django.utils import timezone
 
-from apiconnector.client import Redactor, Wire
+from apiconnector.client import Wire
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError, ExpressionError
 from apiconnector.feeds import verdict
 from apiconnector.feeds.rendering import render
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from apiconnector.models import Feed, FeedRun
+    from apiconnector.redaction import Redactor
 
 #: Characters of a body kept in an attempt, and of an answer kept as the run's data.
 KEPT_BODY = 10_000

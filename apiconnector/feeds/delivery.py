@@ -6,7 +6,6 @@ moment as its condition. A worker that was too slow finds that another has taken
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from contextvars import ContextVar
@@ -20,12 +19,13 @@ from apiconnector.feeds import attempt
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.verdict import IDEMPOTENT, End
 from apiconnector.models import Feed, FeedRun
+from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 MAX_DELAY = timedelta(hours=12)
 #: How soon a run looks again whether its connection is ready; authorizing wakes it at once.

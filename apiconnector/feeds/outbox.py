@@ -6,7 +6,6 @@ decides, and ``deliver()`` is what guarantees that everything due is sent.
 
 from __future__ import annotations
 
-import logging
 import time
 from functools import partial
 from threading import Thread
@@ -20,11 +19,12 @@ from apiconnector.feeds import delivery
 from apiconnector.feeds.data import plain_data
 from apiconnector.models import Feed, FeedRun
 from apiconnector.models.validation import is_findable
+from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
     from apiconnector.models import Connection
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How long one ``submit`` may hold its caller when the task backend sends at once, in seconds.
 HOLD = 3.0

@@ -13,6 +13,7 @@ from django.db.models.functions import Cast
 from django.db.models.query_utils import DeferredAttribute
 
 from apiconnector.crypto import PREFIX, Secret, seal
+from apiconnector.redaction import clean_frames, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +49,8 @@ class EncryptedField(TextField):
 
     Encrypted when saved, decrypted when revealed and never on load. ``QuerySet.update()`` with a plain value raises:
     it has no row to ask for the hosts. Nothing but "is it empty" can be looked up.
+
+    An ``is_identifier`` is encrypted like the others, but no secret: forms show it, and logs may.
     """
 
     descriptor_class = _EncryptedAttribute
@@ -57,7 +60,8 @@ class EncryptedField(TextField):
     #: Makes the value of an empty column.
     empty: ClassVar[type]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_identifier: bool = False, **kwargs: Any) -> None:
+        self.is_identifier = is_identifier
         kwargs.setdefault("blank", True)
         kwargs.setdefault("default", "")
         super().__init__(*args, **kwargs)
@@ -80,22 +84,29 @@ class EncryptedField(TextField):
 
     def as_secret(self, value: Any) -> Any:
         """What an attribute holds after ``value`` was assigned."""
-        if isinstance(value, Secret):
-            return value
+        return value if isinstance(value, Secret) else self._typed(value)
+
+    @clean_frames
+    def _typed(self, value: Any) -> Secret[Any]:
+        if not self.is_identifier:
+            remember(value)
         if hasattr(value, "resolve_expression"):  # F(), Value(): the database would store plain text
-            self._refuse()
+            return cast("Secret[Any]", self._refuse())
         return Secret(self.empty() if value is None or value == "" else self.plain(value))
 
     def from_db_value(self, value: str | None, *_: Any) -> Secret[Any]:
         """Wrap the stored text."""
         if not value:
             return Secret(self.empty())
-        return Secret.from_stored(value, column=self.column_label)
+        return self._wrapped(value)
+
+    def _wrapped(self, stored: str) -> Secret[Any]:
+        return Secret.from_stored(stored, column=self.column_label, is_identifier=self.is_identifier)
 
     def to_python(self, value: Any) -> Any:
         """Accept a typed value, a ``Secret``, and the stored text of a fixture."""
         if isinstance(value, str) and value.startswith(PREFIX):
-            return Secret.from_stored(value, column=self.column_label)
+            return self._wrapped(value)
         return self.as_secret(value)
 
     def value_to_string(self, obj: models.Model) -> str:
@@ -117,11 +128,14 @@ class EncryptedField(TextField):
         setattr(model_instance, self.attname, sealed)
         return sealed
 
+    @clean_frames
     def seal(self, value: Any, hosts: Iterable[str]) -> Secret[Any]:
         """Encrypt a value for this column, for a query that has no row at hand."""
         if not value:
             return Secret(self.empty())
-        return Secret.from_stored(seal(value, column=self.column_label, hosts=hosts), column=self.column_label)
+        if not self.is_identifier:
+            remember(value)
+        return self._wrapped(seal(value, column=self.column_label, hosts=hosts))
 
     def get_prep_value(self, value: Any) -> Any:
         """Refuse to look up or store plain text."""

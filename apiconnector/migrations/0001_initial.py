@@ -510,6 +510,7 @@ class Migration(migrations.Migration):
                 ("account_label", models.CharField(blank=True, max_length=255)),
                 ("values", apiconnector.fields.JSONTextField(blank=True, default=dict)),
                 ("redirect_uri", models.TextField(blank=True)),
+                ("site", models.TextField(blank=True, default="")),
                 ("generation", models.PositiveBigIntegerField(default=0)),
                 ("lease_owner", models.CharField(blank=True, default="", max_length=32)),
                 ("lease_until", models.DateTimeField(blank=True, null=True)),

@@ -23,12 +23,21 @@ SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+class Opened(set[str]):
+    """Texts that were opened; shown as a number, since trackers show what is in an object."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} opened>"
+
+
 class BoundSecrets(models.Model):
     """The credentials of a connection. Each is sealed for the hosts its row named when it was typed."""
 
-    client_id = EncryptedTextField("client ID", help_text="From the app you registered at the provider.")
+    client_id = EncryptedTextField(
+        "client ID", is_identifier=True, help_text="From the app you registered at the provider."
+    )
     client_secret = EncryptedTextField()
-    username = EncryptedTextField("user name")
+    username = EncryptedTextField("user name", is_identifier=True)
     password = EncryptedTextField()
     api_key = EncryptedTextField("API key or token")
     secret_variables = EncryptedJSONField(help_text="JSON object: names for use in placeholders, kept encrypted.")
@@ -81,14 +90,13 @@ class BoundSecrets(models.Model):
                 f"The {what} of “{self}” was typed before {new_hosts} was entered as a host. "
                 "Type it again, or authorize again, to send it there."
             )
-        if isinstance(envelope.value, str) and envelope.value:
-            self.opened.add(envelope.value)
+        self.opened.update(leaves(envelope.value))
         return envelope.value
 
     @cached_property
-    def opened(self) -> set[str]:
+    def opened(self) -> Opened:
         """The texts opened through this object so far: what redaction by value looks for."""
-        return set()
+        return Opened()
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without what was opened."""
@@ -123,6 +131,17 @@ class BoundSecrets(models.Model):
     def same_as(self, other: BoundSecrets, names: set[str]) -> bool:
         """Whether these columns hold the same values; a secret typed again with the same text is the same."""
         return all(_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+
+def leaves(value: Any) -> list[str]:
+    """Every text inside a secret that was opened."""
+    if isinstance(value, str):
+        return [value] if value else []
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in leaves(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in leaves(item)]
+    return []
 
 
 def _equal(one: Any, other: Any) -> bool:

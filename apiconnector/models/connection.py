@@ -21,8 +21,9 @@ from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from apiconnector.client import ApiSession, Redactor, Wire
+    from apiconnector.client import ApiSession, Wire
     from apiconnector.oauth import ClientAuthentication
+    from apiconnector.redaction import Redactor
 
 #: Written by the machine: saving a form that was opened earlier must not put an old state back.
 MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})

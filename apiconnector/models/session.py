@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.auth import AuthBase
 
-from apiconnector.client import REDACTED, ApiSession, Destinations, Redactor
+from apiconnector.client import ApiSession, Destinations
 from apiconnector.exceptions import (
     ApiConnectorError,
     ConfigurationError,
@@ -18,7 +18,9 @@ from apiconnector.exceptions import (
     SecretSealed,
     SecretUnreadable,
 )
+from apiconnector.models.binding import leaves
 from apiconnector.models.token import Token
+from apiconnector.redaction import REDACTED, Redactor
 from apiconnector.templating import compile_template, fill, search
 
 if TYPE_CHECKING:
@@ -173,17 +175,7 @@ def _texts(secret: Any) -> list[str]:
         value = secret.reveal()
     except (SecretUnreadable, SecretSealed, ConfigurationError):
         return []
-    return list(_leaves(value))
-
-
-def _leaves(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value] if value else []
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _leaves(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _leaves(item)]
-    return []
+    return leaves(value)
 
 
 def run_test(connection: Connection) -> TestResult:

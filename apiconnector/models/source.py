@@ -19,7 +19,7 @@ from apiconnector.exceptions import (
     SecretUnreadable,
     TokenRequestFailed,
 )
-from apiconnector.models import health
+from apiconnector.models import health, site
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
 from apiconnector.models.validation import connection_problems
@@ -175,6 +175,12 @@ class TokenSource:
         if connection.problem == health.NEEDS_REAUTHORIZATION or not self._can_renew(token):
             raise AuthorizationRequired(
                 f"The authorization of “{connection}” has ended. Open it in the admin and press Re-authorize.",
+                connection=connection,
+            )
+        if connection.method.needs_person and site.may_not_refresh(token):
+            raise AuthorizationRequired(
+                f"“{connection}”: {site.reason(token)} Open it in the admin and press Re-authorize, or confirm there "
+                "that the token is used here from now on.",
                 connection=connection,
             )
 

@@ -81,6 +81,8 @@ class Token(models.Model):
     account_label = models.CharField(max_length=255, blank=True)
     values = JSONTextField(default=dict, blank=True, json_type=dict)
     redirect_uri = models.TextField(blank=True)
+    #: The origin of the site a person authorized it for: no other one refreshes it. Empty: any may.
+    site = models.TextField(blank=True, default="")
     generation = models.PositiveBigIntegerField(default=0)
     lease_owner = models.CharField(max_length=32, blank=True, default="")
     #: Written and compared by the database's clock only.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from apiconnector.client import Destinations, validate_base_url
+from apiconnector.client import Destinations, Origin, egress, validate_base_url
 from apiconnector.exceptions import ConfigurationError, RequestRefused, TemplateError
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 from apiconnector.templating import check
@@ -100,8 +100,14 @@ def url_problem(url: str) -> str:
         return "Placeholders in addresses are not available yet."
     try:
         validate_base_url(url)
+        problem = egress.policy().problem(Origin.of(url))
     except ConfigurationError as error:
         return str(error)
+    if problem:
+        return (
+            f"{problem} Only hosts in the setting APICONNECTOR_TRUSTED_HOSTS may be reached so: whoever runs this "
+            "server can name it there."
+        )
     return ""
 
 

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from apiconnector.redaction import remember
+
 
 @dataclass(frozen=True)
 class ClientAuthentication(ABC):
@@ -45,6 +47,7 @@ class ClientSecretBasic(ClientAuthentication):
 
     def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:  # noqa: ARG002 - the interface
         """Set ``Authorization``."""
+        remember(self._credentials)
         headers["Authorization"] = f"Basic {self._credentials}"
 
     @property

@@ -8,13 +8,14 @@ import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
+from apiconnector.redaction import REDACTED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: The most characters kept of a description, and of an error's short name.
 MAX_DESCRIPTION = 1000
 MAX_NAME = 200
-REDACTED = "[redacted]"
 
 _SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 # They turn the direction of the text around them, so that a page shows other words than were sent (Unicode TR 9).

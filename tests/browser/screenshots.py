@@ -80,6 +80,8 @@ def _visit(browser: Browser, running: World, options: dict[str, object], shoot: 
             shoot(page, name)
         for name in _states(page, running):
             shoot(page, name)
+        person.open_connection(page, running, "Warehouse")
+        shoot(page, "connection-of-another-site")
         _forms(page, running, shoot)
 
 

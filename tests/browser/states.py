@@ -44,6 +44,16 @@ def fill() -> None:
     health.needs_attention(
         payments, health.MISCONFIGURED, "The provider refused the client: check the client id and the client secret."
     )
+    copied = connection("Warehouse", **oauth)
+    Token.objects.create(
+        connection=copied,
+        access_token="example-token",
+        refresh_token="example-refresh-token",
+        scope="read",
+        expires_at=timezone.now() + timedelta(hours=1),
+        redirect_uri="https://www.example.com/oauth/callback",
+        site="https://www.example.com",
+    )
     with override_settings(APICONNECTOR_KEYS=[Fernet.generate_key().decode()]):
         connection("Archive", auth_method="api_key", api_key="example-key")
     moved = connection("Support desk", auth_method="bearer", api_key="example-key")

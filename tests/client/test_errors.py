@@ -8,8 +8,9 @@ import requests
 import responses
 from urllib3.exceptions import HTTPError
 
-from apiconnector.client import ApiSession, Destinations, Redactor, Wire
+from apiconnector.client import ApiSession, Destinations, Wire
 from apiconnector.exceptions import DestinationRefused, TokenRequestFailed
+from apiconnector.redaction import Redactor
 from tests.client.conftest import InQuery
 from tests.client.servers import Reply, raw_server, refused_url, reset, silent
 

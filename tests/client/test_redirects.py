@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import responses
+from requests.auth import AuthBase
 
-from apiconnector.client import Redactor
+from apiconnector.auth.placement import in_query
 from apiconnector.exceptions import DestinationRefused
+from apiconnector.redaction import Redactor
 from tests.client.conftest import Bearer, InQuery
 from tests.client.servers import Reply
+from tests.client.test_renewal import Renewing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,10 +215,87 @@ def test_a_stream_that_is_used_up_is_an_error(api: ApiServer, session: MakeSessi
 
 
 def test_see_other_drops_the_body(api: ApiServer, session: MakeSession) -> None:
+    described = {
+        "Content-Encoding": "identity",
+        "Content-Language": "en",
+        "Digest": "a",
+        "Last-Modified": "b",
+        "X-Own": "c",
+    }
     api.script(Reply(303, {"Location": "y"}), Reply())
-    session().get("x", json={"a": 1})
+    session().get("x", json={"a": 1}, headers=described)
     assert api.received[1].body == b""
-    assert "Content-Type" not in api.received[1].headers
+    assert api.received[1].headers["X-Own"] == "c"
+    assert not {"Content-Type", "Content-Length", *described} - {"X-Own"} & set(api.received[1].headers)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_keeps_its_method_keeps_its_body(api: ApiServer, session: MakeSession, method: str, status: int) -> None:
+    """As in RFC 9110 section 15.4; a search whose query was lost on the way would find everything."""
+    api.script(Reply(status, {"Location": "y"}), Reply())
+    session().request(method, "x", json={"query": "a"}, headers={"Content-Encoding": "identity"})
+    assert [request.json() for request in api.received] == [{"query": "a"}] * 2
+    assert api.received[1].headers["Content-Encoding"] == "identity"
+    assert api.received[1].headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        (Reply(401), Reply(302, {"Location": "//elsewhere"})),
+        (Reply(302, {"Location": "y"}), Reply(401), Reply(307, {"Location": "//elsewhere"})),
+        (Reply(401), Reply(302, {"Location": "y"}), Reply(302, {"Location": "//elsewhere"})),
+        (Reply(401), Reply(401, {"Location": "//elsewhere"})),
+        (Reply(401, {"Location": "//elsewhere"}), Reply(308, {"Location": "//elsewhere"})),
+    ],
+)
+def test_a_second_try_does_not_leave_either(
+    api: ApiServer, other: ApiServer, session: MakeSession, script: tuple[Reply, ...]
+) -> None:
+    place = other.url.removeprefix("http:")
+    api.script(*(Reply(r.status, {k: v.replace("//elsewhere", place) for k, v in r.headers.items()}) for r in script))
+    auth = Renewing()
+    with session(auth=auth, renew=auth.renew) as opened:
+        if script[-1].status == 401:
+            assert opened.get("x").status_code == 401
+        else:
+            with pytest.raises(DestinationRefused) as refused:
+                opened.get("x")
+            assert refused.value.sent
+    assert other.received == []
+    assert auth.renewed == 1
+    assert [request.headers["Authorization"] for request in api.received][-1] == "Bearer token-2"
+    assert len(api.received) == len(script)
+
+
+def test_a_renewed_post_that_is_redirected_keeps_its_body(api: ApiServer, session: MakeSession) -> None:
+    api.script(Reply(401), Reply(307, {"Location": "y"}), Reply())
+    auth = Renewing()
+    session(auth=auth, renew=auth.renew).post("x", json={"a": 1})
+    assert [(request.path, request.json()) for request in api.received] == [
+        ("/v1/x", {"a": 1}),
+        ("/v1/x", {"a": 1}),
+        ("/v1/y", {"a": 1}),
+    ]
+    assert [request.headers["Authorization"] for request in api.received] == [
+        "Bearer token-1",
+        "Bearer token-2",
+        "Bearer token-2",
+    ]
+
+
+def test_a_fragment_alone_does_not_double_the_credential(api: ApiServer, session: MakeSession) -> None:
+    """The query of the request is that of the redirect, then (RFC 3986 section 5.2.2)."""
+
+    class Key(AuthBase):
+        def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+            in_query(request, "key", "canary")
+            return request
+
+    api.script(Reply(302, {"Location": "#part"}), Reply())
+    session(auth=Key()).get("x?a=1")
+    assert api.paths == ["/v1/x?a=1&key=canary"] * 2
 
 
 def test_a_request_prepared_elsewhere_follows_by_the_same_rules(

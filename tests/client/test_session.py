@@ -9,8 +9,8 @@ import pytest
 import requests
 import responses
 
-from apiconnector.client import Redactor
 from apiconnector.exceptions import ConfigurationError, DestinationRefused
+from apiconnector.redaction import Redactor
 from tests.client.conftest import Bearer, InQuery
 from tests.client.servers import Reply, raw_server, silent
 

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import itertools
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 import pytest
 import requests
 
 from apiconnector.client import Destinations, Origin, validate_base_url
 from apiconnector.exceptions import ConfigurationError, DestinationRefused
+from tests.client import whatwg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BASE = "https://api.example.com/v1"
 HERE = Destinations(BASE, ["files.example.net", "other.example.net:8443", ".cdn.example.org", ".bücher.example"])
@@ -179,6 +188,46 @@ def test_neither_errors_nor_repr_hold_the_path_of_the_base_url() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("2130706433", "is a number"),
+        ("0x7f.1:8443", "is a number"),
+        ("127.0.0.1.", "is a number"),
+        (".0.0.1", "is a number"),
+        (".127.0.0.1", "no subdomains"),
+        (".[::1]", "no subdomains"),
+        ("[::1%eth0]", "zone"),
+        ("\uff11\uff12\uff17.0.0.1", "host can't be read"),
+        ("a..example", "host can't be read"),
+        ("a.example:99999", "host or port"),
+    ],
+)
+def test_a_bad_allowed_host_is_named_with_the_reason(entry: str, says: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        Destinations(BASE, ["files.example.net", entry]).check("https://elsewhere.example/")
+    assert f"“{entry}”" in str(error.value)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ("192.0.2.1", "https://192.0.2.1/x"),
+        ("192.0.2.1:8443", "https://192.0.2.1:8443/x"),
+        ("[2001:DB8::1]", "https://[2001:db8:0:0::1]/x"),
+        ("[::ffff:192.0.2.1]", "https://[::FFFF:c000:201]/x"),
+        ("localhost.", "https://localhost/x"),
+        ("localhost", "https://LOCALHOST./x"),
+        ("files.example.net.:443", "https://files.example.net/x"),
+    ],
+)
+def test_allowed_addresses(entry: str, url: str) -> None:
+    Destinations(BASE, [entry]).check(url)
+    with pytest.raises(DestinationRefused):
+        Destinations(BASE, []).check(url)
+
+
+@pytest.mark.parametrize(
     "url",
     ["https://api.example.com", "http://localhost:8000/", "https://[::1]:8443/v1", "https://bücher.example/ä?a=b"],
 )
@@ -208,6 +257,30 @@ def test_good_base_urls(url: str) -> None:
         ("https://api.example.com/a b", "space"),
         ("https://api.example.com/a/../b", "segment"),
         ("https://api.example.com\\b", "host"),
+        ("https://api.example.com\\\u00fc.example/", "host"),
+        ("https://api.example.com//v1", "two slashes"),
+        ("https://api.example.com/v1\u00a0", "invisible"),
+        ("https://api.example.com/\u200bv1", "invisible"),
+        (" https://api.example.com/v1", "begin with https://"),
+        ("http\u017f://api.example.com", "begin with https://"),
+        ("https://ap%69.example.com", "host"),
+        ("https://api.example.com:000443", "host or port"),
+        ("https://api.example.com:\uff14\uff14\uff13", "host or port"),
+        ("https://[v1.example.com]/", "host or port"),
+        ("https://[api.example.com]/", "host or port"),
+        ("https://[127.0.0.1]/", "host or port"),
+        ("https://elsewhere[::1]/", "host or port"),
+        ("https://[::1]elsewhere/", "host or port"),
+        (f"https://{'a' * 64}.example", "host"),
+        (f"https://{'a.' * 127}example", "host"),
+        ("https://2130706433/v1", "is a number"),
+        ("https://127.1", "is a number"),
+        ("https://0x7f.0.0.1", "is a number"),
+        ("https://127.0.0.1.", "is a number"),
+        ("https://api.example.0x", "is a number"),
+        ("https://api.09", "is a number"),
+        ("https://\uff11\uff12\uff17.0.0.1", "host"),
+        ("https://127\u30020\u30020\u30021", "host"),
         ("https://api.example.com/a\\b", "backslash"),
     ],
 )
@@ -223,3 +296,117 @@ def test_a_bad_base_url_surfaces_at_the_first_use() -> None:
     for use in (lambda: destinations.join("x"), lambda: destinations.check("https://a.example")):
         with pytest.raises(ConfigurationError):
             use()
+
+
+# Hosts that are numbers
+
+ADDRESSES = ("127.0.0.1", "10.0.0.1", "169.254.169.254", "0.1.0.8", "255.255.255.255", "8.8.8.8", "192.168.8.9")
+RADIXES = ("{}", "{:#x}", "0{:o}", "0X{:X}", "0{}")
+
+
+def numeric_forms() -> Iterator[str]:
+    """Ways to write IPv4 addresses, most of which ``inet_aton`` of C and browsers read."""
+    for address in ADDRESSES:
+        octets = [int(octet) for octet in address.split(".")]
+        for count in range(1, 5):
+            last = int.from_bytes(bytes(octets[count - 1 :]))
+            for radixes in itertools.product(RADIXES, repeat=count):
+                parts = [radix.format(part) for radix, part in zip(radixes, [*octets[: count - 1], last], strict=True)]
+                yield ".".join(parts)
+                yield ".".join(parts) + "."
+
+
+def meanings(host: str) -> set[str]:
+    """What the C library and a browser take a host for."""
+    found = set()
+    with suppress(OSError):
+        found.add(socket.inet_ntoa(socket.inet_aton(host)))
+    with suppress(whatwg.UnreadableError):
+        found.add(whatwg.read(f"http://{host}/").host)
+    return found
+
+
+def test_an_ipv4_address_has_one_form_only() -> None:
+    canonical = misleading = 0
+    for host in dict.fromkeys(numeric_forms()):
+        meant = meanings(host)
+        if host in ADDRESSES:
+            canonical += 1
+            assert meant == {host} == {Origin.of(f"http://{host}").host}
+            continue
+        misleading += bool(meant)
+        for use in (Origin.of, Destinations(BASE, ADDRESSES).check):
+            with pytest.raises((ValueError, DestinationRefused), match="is a number"):
+                use(f"https://{host}/x")
+    assert canonical == len(ADDRESSES)
+    assert misleading > 5000
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["1.example", "0x7f.example", "127.0.0.1.example", "1e3", "a.0xg", "123a", "0b1", "1-2", "1_2", "x0", "1.0x1g"],
+)
+def test_names_with_numbers_in_them_are_names(host: str) -> None:
+    assert Origin.of(f"https://{host}").host == host
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("[::1]", "::1"),
+        ("[0:0:0:0:0:0:0:1]", "::1"),
+        ("[2001:DB8::A]", "2001:db8::a"),
+        ("[2001:db8:0:0:1:0:0:1]", "2001:db8::1:0:0:1"),
+        ("[::ffff:127.0.0.1]", "::ffff:7f00:1"),
+        ("[::FFFF:7F00:1]", "::ffff:7f00:1"),
+        ("[0:0:0:0:0:ffff:127.0.0.1]", "::ffff:7f00:1"),
+        ("[::ffff:0.0.0.0]", "::ffff:0:0"),
+        ("[::127.0.0.1]", "::7f00:1"),
+        ("[64:ff9b::8.8.8.8]", "64:ff9b::808:808"),
+    ],
+)
+def test_an_ipv6_address_has_one_form_too(written: str, host: str) -> None:
+    origin = Origin.of(f"https://{written}:8443/x")
+    assert origin.host == host
+    assert Origin.of(str(origin)) == origin
+    assert str(origin) == f"https://[{host}]:8443"
+    assert origin != Origin.of("https://127.0.0.1:8443")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "[::ffff:0177.0.0.1]",
+            "[::ffff:127.1]",
+            "[::ffff:2130706433]",
+            "[1::2::3]",
+            "[:::1]",
+            "[::g]",
+            "[]",
+            "[::1",
+            "::1]",
+        ),
+        *(
+            "[\uff11::]",
+            "[::1]x",
+            "[::1]:80:80",
+            "[ ::1]",
+            "[::1%251]",
+            "[1:2:3:4:5:6:7:8:9]",
+            "[12345::]",
+            "[1.2.3.4]",
+        ),
+    ],
+)
+def test_what_is_no_ipv6_address_is_unreadable(written: str) -> None:
+    with pytest.raises(ValueError, match="host"):
+        Origin.of(f"https://{written}/")
+
+
+@pytest.mark.parametrize("path", ["50%", "%zz/a%20b", "100%/x?q=%", "%"])
+def test_a_stray_percent_sign_does_not_change_the_base(path: str) -> None:
+    destinations = Destinations("https://api.example.com/a%20b/%2Fc")
+    prepared = requests.Request("GET", destinations.join(path)).prepare()
+    assert (prepared.url or "").startswith("https://api.example.com/a%20b/%2Fc/")
+    assert destinations.join("%zz/a%20b").endswith("/%25zz/a%20b")

@@ -13,7 +13,7 @@ from apiconnector import authorize
 from apiconnector.exceptions import ApiConnectorError
 from apiconnector.management.lookup import find_connection, find_connections, wrong_usage
 from apiconnector.management.output import add_format, counted, distance
-from apiconnector.models import AuthorizationAttempt, Connection, Token, health
+from apiconnector.models import AuthorizationAttempt, Connection, Token, health, site
 
 if TYPE_CHECKING:
     from apiconnector.management.output import Output
@@ -26,7 +26,14 @@ def add_parsers(jobs: Any) -> None:
     begin.set_defaults(act=authorize_connection)
     refresh = jobs.add_parser("refresh", help="Get new tokens now.")
     refresh.add_argument("slugs", nargs="*", metavar="slug")
+    refresh.add_argument("--all", action="store_true", help="Refresh every token that can be, of active connections.")
     refresh.add_argument("--due", action="store_true", help="Refresh every token that has ended or is about to.")
+    refresh.add_argument(
+        "--confirm-site",
+        action="store_true",
+        help="Use tokens here, from now on, that were authorized for another site. On a copy of a site that lives on, "
+        "authorize anew instead.",
+    )
     add_format(refresh)
     refresh.set_defaults(act=refresh_tokens)
 
@@ -59,12 +66,13 @@ def authorize_connection(out: Output, options: dict[str, Any]) -> int:
 
 
 def refresh_tokens(out: Output, options: dict[str, Any]) -> int:
-    """Refresh the tokens of these connections, or those that are due, and say what happened to each."""
-    if options["due"] == bool(options["slugs"]):
-        raise wrong_usage("Name the connections to refresh, or give --due.")
-    wanted = _due() if options["due"] else find_connections(options["slugs"])
+    """Refresh the tokens of these connections, of all, or those that are due, and say what happened to each."""
+    wanted = _wanted(out, options)
+    redirect_uri = authorize.callback_uri() if options["confirm_site"] else ""
     rows = []
     for connection in wanted:
+        if redirect_uri:
+            out.note(authorize.confirm_site(connection, redirect_uri))
         rows.append(_refreshed(connection))
         if len(wanted) > 1:
             outcome = "refreshed" if rows[-1]["ok"] else "failed"
@@ -72,7 +80,7 @@ def refresh_tokens(out: Output, options: dict[str, Any]) -> int:
     if out.as_json:
         out.json(rows)
     elif not rows:
-        out.line("No token is due.")
+        out.line("No token is due." if options["due"] else "No token can be refreshed.")
     else:
         out.table(
             ("slug", "outcome", "message"),
@@ -85,6 +93,17 @@ def refresh_tokens(out: Output, options: dict[str, Any]) -> int:
     return 0 if all(row["ok"] for row in rows) else 1
 
 
+def _wanted(out: Output, options: dict[str, Any]) -> list[Connection]:
+    if [options["due"], options["all"], bool(options["slugs"])].count(True) != 1:
+        raise wrong_usage("Name the connections to refresh, or give --due or --all.")
+    if options["due"] and options["confirm_site"]:
+        # The line of a crontab would confirm on every copy of the site.
+        raise wrong_usage("--confirm-site is for a person to decide, once: name the connections, or give --all.")
+    if options["due"]:
+        return _own(_due(), out)
+    return _all() if options["all"] else find_connections(options["slugs"])
+
+
 def _due() -> list[Connection]:
     """Active connections whose token has ended, or is about to, and can be renewed without a person."""
     now = timezone.now()
@@ -95,6 +114,20 @@ def _due() -> list[Connection]:
         .order_by(F("token__expires_at"), "slug")
     )
     return [row for row in connections if _renewable(row) and row.token.is_due(now)]
+
+
+def _all() -> list[Connection]:
+    """Active connections whose token can be renewed without a person."""
+    connections = Connection.objects.select_related("token").filter(is_active=True, token__isnull=False)
+    return [row for row in connections.order_by("slug") if _renewable(row)]
+
+
+def _own(connections: list[Connection], out: Output) -> list[Connection]:
+    """Those whose token is this site's to refresh; the others are named, and wait for a person."""
+    others = [row for row in connections if site.is_other(row.token.site)]
+    if others:
+        out.note(f"Left out, since the token was authorized for another site: {', '.join(row.slug for row in others)}.")
+    return [row for row in connections if row not in others]
 
 
 def _renewable(connection: Connection) -> bool:

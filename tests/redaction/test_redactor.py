@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 from base64 import b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from apiconnector.client import REDACTED, Redactor
+from apiconnector.redaction import REDACTED, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,3 +96,28 @@ def test_scrub_survives_deep_nesting() -> None:
 
 def test_repr_shows_no_value() -> None:
     assert "secret" not in repr(Redactor(["secret"], basic=[("user", "secret")]))
+
+
+@pytest.mark.parametrize(
+    "value", [AWKWARD, "\\\\server\\share", '"quoted"', "it's", "a\\\\\\b", "\\", "\x85nel-canary"]
+)
+def test_what_is_escaped_again_and_again(value: str) -> None:
+    text = value if len(value) > 3 else f"{value}abc"
+    shown = text
+    for level in range(4):
+        assert Redactor([text])(f"before {shown} after") == f"before {REDACTED} after", level
+        shown = json.dumps(shown)[1:-1] if level % 2 else repr(shown)[1:-1]
+    assert Redactor([text])(html.escape(text)) == REDACTED
+
+
+@pytest.mark.parametrize(
+    "text", ["\\" * 1_000_000, "\\u005c" * 100_000, "%5c" * 100_000, '\\"' * 100_000, "a\\" * 100_000]
+)
+def test_no_text_takes_long(text: str) -> None:
+    redact = Redactor(['"begins with', "\\\\begins with", "\\", "a\\\\\\\\b", "%5c%5c%5cx"])
+    assert redact(text) == text
+
+
+def test_values_that_begin_alike() -> None:
+    values = [f"token-of-{number}-x" for number in range(2000)]
+    assert Redactor(values)("a token-of-77-x and token-of-78-y") == f"a {REDACTED} and token-of-78-y"

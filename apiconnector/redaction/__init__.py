@@ -1,0 +1,11 @@
+"""Take credentials out of what is shown, by their values: texts, log records, reports of errors.
+
+``reports`` is imported by whoever needs it: it takes Django's debug page along.
+"""
+
+from apiconnector.redaction.frames import clean_frames
+from apiconnector.redaction.live import redact, remember
+from apiconnector.redaction.logs import RedactionFilter, get_logger
+from apiconnector.redaction.redactor import REDACTED, Redactor
+
+__all__ = ["REDACTED", "RedactionFilter", "Redactor", "clean_frames", "get_logger", "redact", "remember"]

@@ -1,0 +1,12 @@
+"""``python -m tests.canaries``: every failure with every auth method. The test suite tries a sample of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+if __name__ == "__main__":
+    os.environ["CANARIES"] = "whole"
+    sys.exit(pytest.main(["-q", "tests/canaries", *sys.argv[1:]]))
