@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from apiconnector import conf
 from apiconnector.authorize.issuer import conflict
+from apiconnector.client import Origin, egress
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.models.validation import connection_problems
 
@@ -54,22 +52,12 @@ def _is_public(connection: Connection) -> bool:
 
 
 def _goes_in_the_clear(url: str) -> bool:
+    """Whether an address is plain http and its host not trusted by itself.
+
+    The browser looks the name up and connects: no address that this server checks decides, as it does elsewhere.
+    """
     try:
-        parts = urlsplit(url)
-        return parts.scheme.lower() == "http" and not _is_trusted(parts.hostname or "")
+        origin = Origin.of(url)
     except ValueError:
         return False  # said to be no address already
-
-
-def _is_trusted(host: str) -> bool:
-    """Whether plain http is fine for a host. The browser looks the name up, so a network counts for addresses only."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        address = None
-    for entry in conf.trusted_hosts():
-        if host == entry or (entry.startswith(".") and host.endswith(entry)):
-            return True
-        if address is not None and "/" in entry and address in ipaddress.ip_network(entry):
-            return True
-    return False
+    return origin.scheme == "http" and not egress.policy().trusts(origin.host)

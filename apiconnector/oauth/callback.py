@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, REDACTED, plain_words
+from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words
+from apiconnector.redaction import REDACTED
 
 #: A query with more bytes or more parameters than these is not read.
 MAX_BYTES = 64 * 1024

@@ -175,13 +175,15 @@ def test_the_request_is_not_sent_unencrypted(site: Client, connection: Connectio
         ("http://11.1.2.3/a", ["10.0.0.0/8"], False),
         ("http://[fd00::1]/a", ["fd00::/8"], True),
         ("http://[fd00::1]/a", ["10.0.0.0/8"], False),
+        # The browser looks this up: an address that this server finds says nothing.
+        ("http://provider.example/a", ["10.0.0.0/8"], False),
         ("https://anywhere.example/a", [], True),
     ],
 )
 def test_hosts_that_may_be_reached_in_the_clear(
     site: Client, connection: Connection, settings: Any, *, url: str, trusted: list[str], begins: bool
 ) -> None:
-    settings.APICONNECTOR_TRUSTED_HOSTS = trusted
+    settings.APICONNECTOR_TRUSTED_HOSTS = ["127.0.0.1", *trusted]
     connection.authorization_url = url
     connection.client_id, connection.client_secret = "id", "secret"
     connection.save()
