@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import math
 import re
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from apiconnector.exceptions import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 #: Every setting there is; a check names any other ``APICONNECTOR_…`` as a mistake.
 NAMES = (
@@ -36,32 +43,147 @@ _HOST = re.compile(r"\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _NUMERIC = re.compile(r"(?:.*\.)?[0-9]+\.?")
 
 
+#: How long the keys that a callable returned are used before it is called again, in seconds.
+KEYS_KEPT = 60.0
+#: While a callable fails that gave keys before, those are used: so long until it is called again, and until the next
+#: line in the log.
+KEYS_PAUSE, KEYS_LOGGED = 5.0, 60.0
+#: A call that fails after so many seconds is slow: it is not repeated at once, but after as long as it took.
+_SLOW = 0.1
+
+
 def keys() -> tuple[str, ...]:
     """The Fernet keys of ``APICONNECTOR_KEYS``, newest first.
 
-    Raises ``ConfigurationError`` when there is none, or one that is no Fernet key. The message never holds a
-    key.
+    Those that a callable returned are used for a minute. Raises ``ConfigurationError`` when there is none, or one that
+    is no Fernet key, or the callable fails and never gave any. Neither the message nor the frame it is raised from
+    holds a key.
     """
+    found = _keys_or_problem()
+    if isinstance(found, str):
+        raise ConfigurationError(found)
+    return found
+
+
+def _keys_or_problem() -> tuple[str, ...] | str:
     value: Any = getattr(settings, "APICONNECTOR_KEYS", None)
     if isinstance(value, str) and "." in value:
-        try:
-            provider: Callable[[], Sequence[str]] = import_string(value)
-        except ImportError:
-            # Not chained: a key pasted in place of the path would be in the text of the ImportError.
-            raise ConfigurationError(
-                "APICONNECTOR_KEYS is neither a list of keys nor the path of a callable."
-            ) from None
-        value = provider()
+        return _provided.get(value)
+    return _usable_keys(value)
+
+
+def _usable_keys(value: Any) -> tuple[str, ...] | str:
+    """The keys, or what is wrong with them. It is returned, not raised: a frame here holds keys, which pages show."""
     if not value:
-        raise ConfigurationError(f"APICONNECTOR_KEYS is empty: secrets can't be kept. {GENERATE_HINT}")
+        return f"APICONNECTOR_KEYS is empty: secrets can't be kept. {GENERATE_HINT}"
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise ConfigurationError("APICONNECTOR_KEYS must be a list of Fernet keys, or the dotted path of a callable.")
+        return "APICONNECTOR_KEYS must be a list of Fernet keys, or the dotted path of a callable."
     for position, key in enumerate(value):
         try:
             Fernet(key)
         except (ValueError, TypeError):
-            raise ConfigurationError(f"APICONNECTOR_KEYS[{position}] is no Fernet key. {GENERATE_HINT}") from None
+            return f"APICONNECTOR_KEYS[{position}] is no Fernet key. {GENERATE_HINT}"
     return tuple(value)
+
+
+@dataclass(frozen=True, repr=False)
+class _Kept:
+    """What calling ``path`` gave: keys, or what was wrong; good until then, by ``time.monotonic()``."""
+
+    path: str
+    found: tuple[str, ...] | str
+    until: float
+
+
+class _ProvidedKeys:
+    """The keys that a callable returns. It may ask a server, and each secret that is opened asks for the keys.
+
+    One thread calls it at a time. The others go on with the keys it gave before; only where there are none they wait.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._caller: int | None = None
+        self._kept: _Kept | None = None
+        self._logged_at = -math.inf
+
+    def forget(self, *, setting: str, **_: Any) -> None:
+        """Call it again, because the setting was changed: ``override_settings`` says so."""
+        if setting == "APICONNECTOR_KEYS":
+            self._kept, self._logged_at = None, -math.inf
+
+    def get(self, path: str) -> tuple[str, ...] | str:
+        """The keys, or what is wrong."""
+        if (kept := self._fresh(path)) is not None:
+            return kept.found
+        if self._caller == threading.get_ident():
+            # What it opens to find the keys would need the keys.
+            return "The callable in APICONNECTOR_KEYS uses secrets of this app itself: it has to do without."
+        earlier = self._earlier(path)
+        if not self._lock.acquire(blocking=earlier is None) and earlier is not None:
+            return earlier
+        try:
+            # Another thread may have called it meanwhile.
+            kept = self._fresh(path) or self._call(path)
+        finally:
+            self._lock.release()
+        return kept.found
+
+    def _fresh(self, path: str) -> _Kept | None:
+        kept = self._kept
+        return kept if kept is not None and kept.path == path and monotonic() < kept.until else None
+
+    def _earlier(self, path: str) -> tuple[str, ...] | None:
+        kept = self._kept
+        return kept.found if kept is not None and kept.path == path and not isinstance(kept.found, str) else None
+
+    def _call(self, path: str) -> _Kept:
+        began, self._caller = monotonic(), threading.get_ident()
+        try:
+            found = _called(path)
+        finally:
+            self._caller = None
+        earlier, ended = self._earlier(path), monotonic()
+        if not isinstance(found, str):
+            kept = _Kept(path, found, ended + KEYS_KEPT)
+        elif earlier is not None:
+            self._warn(found)
+            kept = _Kept(path, earlier, ended + max(KEYS_PAUSE, ended - began))
+        else:
+            # Not kept, unless every secret of a page would wait for it anew.
+            kept = _Kept(path, found, ended + (ended - began if ended - began > _SLOW else 0))
+        self._kept = kept
+        return kept
+
+    def _warn(self, problem: str) -> None:
+        if monotonic() - self._logged_at >= KEYS_LOGGED:
+            self._logged_at = monotonic()
+            logger.warning("%s The keys it gave before are used on.", problem)
+
+
+def _called(path: str) -> tuple[str, ...] | str:
+    """Call the callable at ``path``.
+
+    Of what it raises, the text is left out, and the error itself is not chained: either may hold a key, or the
+    password of a store.
+    """
+    try:
+        provider = import_string(path)
+    except ImportError:
+        provider = None
+    except Exception as error:  # noqa: BLE001 - the site's own module, which may raise anything
+        return f"The module of the callable in APICONNECTOR_KEYS can't be imported: it raised {type(error).__name__}."
+    if not callable(provider):
+        return "APICONNECTOR_KEYS is neither a list of keys nor the path of a callable that can be imported."
+    try:
+        value = provider()
+    except Exception as error:  # noqa: BLE001 - the site's own callable, which may ask any kind of store
+        return f"APICONNECTOR_KEYS could not be read: its callable raised {type(error).__name__}."
+    return _usable_keys(value)
+
+
+_provided = _ProvidedKeys()
+setting_changed.connect(_provided.forget, dispatch_uid="apiconnector.keys")
 
 
 def base_url() -> str:

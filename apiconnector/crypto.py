@@ -72,9 +72,29 @@ def unseal(stored: str, *, column: str) -> Envelope:
         pass
     # Raised outside the except clause: neither the ciphertext nor a half-opened envelope is chained to it.
     raise SecretUnreadable(
-        f"No key in APICONNECTOR_KEYS opens {column}. Put the key it was written with back at the end of the "
-        "list, or type the secret again."
+        f"No key in APICONNECTOR_KEYS opens {column}. Put the key it was written with at the end of the list (another "
+        "release may be writing with a newer one already), or type the secret again."
     )
+
+
+def reencrypt(stored: str) -> str:
+    """The same envelope, byte for byte, encrypted with the newest key; ``stored`` itself where that opens it already.
+
+    The time inside the Fernet token stays, too. Raises ``SecretUnreadable`` when no key opens it, and
+    ``ConfigurationError`` when there is no key at all.
+    """
+    token = stored.removeprefix(PREFIX).encode()
+    try:
+        _cipher(conf.keys()[:1]).decrypt(token)
+    except InvalidToken:
+        pass
+    else:
+        return stored
+    try:
+        return PREFIX + _cipher(conf.keys()).rotate(token).decode()
+    except InvalidToken:
+        pass
+    raise SecretUnreadable("No key in APICONNECTOR_KEYS opens this.")
 
 
 class Secret(Generic[T]):

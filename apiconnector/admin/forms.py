@@ -121,21 +121,26 @@ class ConnectionForm(ModelForm):
                 widget = self.fields[field.name].widget
                 assert isinstance(widget, SecretInput)
                 widget.is_stored = bool(secret)
+                self._opened(field.name, secret)
 
     def _show(self, name: str, secret: Any) -> None:
-        if name == "username" and secret and not self.instance.password:
-            self.initial[name] = ""
+        opened = self._opened(name, secret)
+        if opened and name == "username" and not self.instance.password:
+            opened = ""
             self.fields[
                 name
             ].help_text = "Stored, and not shown: without a password it is a key itself. Blank keeps it."
-            return
+        self.initial[name] = opened or ""
+
+    def _opened(self, name: str, secret: Any) -> Any:
+        """What is stored; None, and a word beside the field, where no key opens it."""
         try:
-            self.initial[name] = secret.reveal()
+            return secret.reveal()
         except ConfigurationError:
-            self.initial[name] = ""
             self.fields[
                 name
             ].help_text = "What is stored can't be read: no key opens it. Type it again; blank keeps it."
+            return None
 
     def clean(self) -> dict[str, Any] | None:
         """Keep a shown secret that was not changed as it is stored: it was not typed again."""

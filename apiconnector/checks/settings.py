@@ -39,9 +39,6 @@ def check_keys(**_: Any) -> list[CheckMessage]:
         conf.keys()
     except ConfigurationError as error:
         problem = str(error).removesuffix(conf.GENERATE_HINT).strip()
-    except Exception as error:  # noqa: BLE001 - the site's own callable, which may ask any kind of store
-        # Not its text: that may hold a key, or the password of the store.
-        problem = f"APICONNECTOR_KEYS could not be read: {type(error).__name__} was raised."
     else:
         return []
     return [Error(problem, hint=conf.GENERATE_HINT, id="apiconnector.E001")]

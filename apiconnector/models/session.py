@@ -20,7 +20,7 @@ from apiconnector.exceptions import (
 )
 from apiconnector.models.binding import leaves
 from apiconnector.models.token import Token
-from apiconnector.redaction import REDACTED, Redactor
+from apiconnector.redaction import REDACTED, Redactor, literal_secrets, remember
 from apiconnector.templating import compile_template, fill, search
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 #: Characters of an answer that a test's result shows; of one with more bytes than the second, it shows none.
 _SHOWN_BODY, _READ_BODY = 4_000, 1_000_000
 #: What the columns of a connection are called in placeholders, where secrets may be used.
+_DEFAULTS = ("default_headers", "default_params", "default_body")
 _SECRET_NAMES = ("client_secret", "username", "password", "api_key")
 
 
@@ -98,6 +99,7 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
 def _configure(connection: Connection, session: ApiSession) -> None:
     """Set what may be wrong: it is read at the first request, where an error of it belongs."""
     session.timeout = connection.timeout_seconds
+    connection.opened.update(_written_down(connection))
     if _has_defaults(connection):
         context = _context(connection)
         session.set_defaults(
@@ -154,8 +156,16 @@ class Redaction:
         secrets = [getattr(connection, name) for name in (*_SECRET_NAMES, "secret_variables")]
         token = Token.objects.filter(connection_id=connection.pk).first()
         secrets += [token.access_token, token.refresh_token] if token else []
-        values = {text for secret in secrets for text in _texts(secret)} | connection.opened
+        values = {text for secret in secrets for text in _texts(secret)} | connection.opened | _written_down(connection)
         return Redactor(values, basic=_pairs(connection, values))
+
+
+def _written_down(connection: Connection) -> set[str]:
+    """Credentials that stand in plain text in what every request gets: typed there instead of into a secret."""
+    found = {text for name in _DEFAULTS for text in literal_secrets(getattr(connection, name))}
+    for text in found:
+        remember(text)
+    return found
 
 
 def _pairs(connection: Connection, values: Collection[str]) -> list[tuple[str, str]]:

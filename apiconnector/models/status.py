@@ -11,6 +11,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from apiconnector import auth
+from apiconnector.crypto import Secret
 from apiconnector.exceptions import ConfigurationError, SecretUnreadable
 from apiconnector.models import health, site
 from apiconnector.models.validation import connection_problems
@@ -46,12 +47,8 @@ def of(connection: Connection) -> State:
     """The state of a connection as it is in memory."""
     if not connection.is_active:
         return State(Status.INACTIVE, "The connection is switched off.")
-    if unreadable := _unreadable(connection):
-        return State(
-            Status.UNREADABLE,
-            f"No key in APICONNECTOR_KEYS opens: {', '.join(unreadable)}. Put the lost key back, or type again what "
-            "can be typed and authorize again.",
-        )
+    if reason := _unreadable(connection):
+        return State(Status.UNREADABLE, reason)
     if connection.is_sealed:
         return State(
             Status.SEALED,
@@ -94,27 +91,37 @@ def _authorization(connection: Connection) -> State:
     return State(Status.AUTHORIZED)
 
 
-def _unreadable(connection: Connection) -> list[str]:
+def _unreadable(connection: Connection) -> str:
+    """Which secrets no key opens, and what to do about them; empty where all open."""
     method = connection.method_or_none
-    names = {"secret_variables", *(method.fields if method else ())}
-    rows: list[tuple[models.Model, set[str]]] = [(connection, names)]
+    typed, setting = _unopened(connection, {"secret_variables", *(method.fields if method else ())})
     token = _token(connection) if method is not None and method.needs_person else None
-    if token is not None:
-        rows.append((token, {"access_token", "refresh_token"}))
-    found = []
-    for row, wanted in rows:
-        for field in row._meta.concrete_fields:
-            secret = getattr(row, field.attname) if field.name in wanted else None
-            if not getattr(secret, "stored", ""):
-                continue
-            try:
-                assert secret is not None
-                secret.reveal()
-            except SecretUnreadable:
-                found.append(str(field.verbose_name))
-            except ConfigurationError:
-                return ["any secret (there is no usable key)"]
-    return found
+    granted, _ = _unopened(token, {"access_token", "refresh_token"}) if token is not None else ([], "")
+    if not typed and not granted:
+        return ""
+    named = ", ".join(typed + granted)
+    again = [f"type again: {', '.join(typed)}"] if typed else []
+    again += ["authorize again"] if granted else []
+    if setting:
+        return f"{setting} Nothing opens: {named}. Without the key they were written with, {'; then '.join(again)}."
+    return f"No key in APICONNECTOR_KEYS opens: {named}. Put the lost key back, or {'; then '.join(again)}."
+
+
+def _unopened(row: models.Model, names: set[str]) -> tuple[list[str], str]:
+    """The labels of these columns that do not open, and what is wrong with the setting, if that is why."""
+    found, setting = [], ""
+    for field in row._meta.concrete_fields:
+        secret = getattr(row, field.attname) if field.name in names else None
+        if not isinstance(secret, Secret) or not secret.stored:
+            continue
+        try:
+            secret.reveal()
+        except SecretUnreadable:
+            found.append(str(field.verbose_name))
+        except ConfigurationError as error:
+            found.append(str(field.verbose_name))
+            setting = str(error)
+    return found, setting
 
 
 def in_sql(model: type[Connection]) -> Case:

@@ -6,6 +6,17 @@
 from apiconnector.redaction.frames import clean_frames
 from apiconnector.redaction.live import redact, remember
 from apiconnector.redaction.logs import RedactionFilter, get_logger
+from apiconnector.redaction.names import literal_secrets, looks_secret
 from apiconnector.redaction.redactor import REDACTED, Redactor
 
-__all__ = ["REDACTED", "RedactionFilter", "Redactor", "clean_frames", "get_logger", "redact", "remember"]
+__all__ = [
+    "REDACTED",
+    "RedactionFilter",
+    "Redactor",
+    "clean_frames",
+    "get_logger",
+    "literal_secrets",
+    "looks_secret",
+    "redact",
+    "remember",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -12,6 +11,7 @@ from apiconnector.fields import EncryptedField, JSONTextField
 from apiconnector.management.lookup import NEEDS_PERSON, find_connection
 from apiconnector.management.output import add_format, distance, moment
 from apiconnector.models import Connection
+from apiconnector.redaction import looks_secret
 
 if TYPE_CHECKING:
     from apiconnector.management.output import Output
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _EVENTS = 10
 #: Written by the machine; ``show`` says them in words of its own.
 _HIDDEN = frozenset({"id", "problem", "problem_reason", "problem_at", "is_sealed", "discovered"})
-#: Values under such names are hidden: an admin may have written a credential right into a header.
-_SUSPICIOUS = re.compile(r"auth|key|token|secret|passw|cookie|signature|credential", re.IGNORECASE)
 
 
 def add_parsers(jobs: Any) -> None:
@@ -142,7 +140,7 @@ def _without_suspects(value: Any) -> Any:
     """JSON without what stands under the name of a credential, unless that is made of placeholders."""
     if isinstance(value, dict):
         return {
-            name: "[hidden]" if _SUSPICIOUS.search(name) and "{{" not in str(inner) else _without_suspects(inner)
+            name: "[hidden]" if looks_secret(name) and "{{" not in str(inner) else _without_suspects(inner)
             for name, inner in value.items()
         }
     return [_without_suspects(inner) for inner in value] if isinstance(value, list) else value

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import threading
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +13,16 @@ from django.db import InterfaceError, OperationalError, connections
 
 from apiconnector import feeds
 from apiconnector.exceptions import FeedNotFound, InvalidFeedData
+from apiconnector.management.interrupt import stopping
 from apiconnector.management.lookup import nearest, wrong_usage
 from apiconnector.management.output import add_format, clean
 from apiconnector.models import Feed, FeedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from apiconnector.management.output import Output
 
 #: Characters of an answer that a person is shown; ``--format json`` gives all that is kept.
 _SHOWN = 2_000
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
@@ -135,7 +130,7 @@ def _loop(out: Output, interval: float) -> None:
         if stop.is_set():
             raise _Stopped
 
-    with _stopping(stop):
+    with stopping(stop):
         out.note("Sending what is due until stopped.")
         while not stop.is_set():
             _look_after_databases()
@@ -155,28 +150,3 @@ def _look_after_databases() -> None:
         # A caller's transaction is the caller's.
         if not database.in_atomic_block:
             database.close_if_unusable_or_obsolete()
-
-
-@contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the loop after the run at hand; a second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may listen
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    def put_back() -> None:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def asked(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stop.set()
-        put_back()
-
-    for number in _SIGNALS:
-        signal.signal(number, asked)
-    try:
-        yield
-    finally:
-        put_back()
