@@ -126,7 +126,7 @@ def test_the_cookie_is_the_attempts_own(site: Client, connection: Connection) ->
 def test_the_cookie_is_secure_on_https(site: Client, connection: Connection, settings: Any) -> None:
     settings.APICONNECTOR_BASE_URL = "https://testserver"
     response = site.post(reverse("admin:apiconnector_connection_authorize", args=[connection.pk]))
-    (cookie,) = (morsel for name, morsel in response.cookies.items() if name.startswith("apiconnector_"))
+    (cookie,) = (morsel for name, morsel in response.cookies.items() if name.startswith("__Secure-apiconnector_"))
     assert cookie["secure"]
 
 

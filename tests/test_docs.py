@@ -68,7 +68,7 @@ def test_permissions() -> None:
 INTERNAL = {
     "Connection": {"discovered"},
     "Token": {"lease_owner", "lease_until", "refresh_started_at"},
-    "AuthorizationAttempt": {"state", "verifier", "nonce"},
+    "AuthorizationAttempt": {"state", "verifier", "nonce", "fingerprint"},
 }
 
 
@@ -142,6 +142,23 @@ def test_commands_of_the_docs_are_understood(page: Path) -> None:
             parser.parse_args(shlex.split(line))
         except SystemExit:
             pytest.fail(f"manage.py apiconnector {line}")
+
+
+def test_security() -> None:
+    """Each requirement names tests that are there, or says that it is not applicable."""
+    page = text("security.md")
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
+    rows = [row for row in rows if row[0] != "requirement"]
+    assert len(rows) == len(re.findall(r"^\| (?!requirement \|)", page, re.MULTILINE))
+    without = [requirement for requirement, _, met, tests in rows if not tests and "not applicable" not in met]
+    assert without == []
+    for requirement, source, _, tests in rows:
+        assert re.search(r"§|good practice|update", source), requirement
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
+        assert len(named) == tests.count("`") // 2, requirement
+        for path, name in named:
+            tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+            assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, (path, name)
 
 
 def test_every_page_is_linked() -> None:

@@ -24,6 +24,7 @@ from apiconnector.admin.forms import (
     SecretTextarea,
     ShownInput,
 )
+from apiconnector.admin.framing import Unframed
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.rows import fields_css, fieldsets
 from apiconnector.admin.shown import moment
@@ -53,7 +54,7 @@ _TONES = {
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Noticed, ConnectionActs):
+class ConnectionAdmin(Unframed, Noticed, ConnectionActs):
     """Add, edit, authorize, test and disconnect connections."""
 
     form = ConnectionForm

@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 
+from apiconnector.admin.framing import Unframed
 from apiconnector.models import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    ModelAdmin = admin.ModelAdmin[Feed]
-else:
-    ModelAdmin = admin.ModelAdmin
-
 
 @admin.register(Feed)
-class FeedAdmin(ModelAdmin):
+class FeedAdmin(Unframed):
     """Describe what is sent, and where."""
 
     class Media:

@@ -11,10 +11,12 @@ from django.core.exceptions import ValidationError
 from django.urls import NoReverseMatch, reverse
 
 from apiconnector import conf
+from apiconnector.authorize.fingerprint import fingerprint
+from apiconnector.authorize.issuer import expected
+from apiconnector.authorize.problems import problems
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import AuthorizationAttempt
 from apiconnector.models.attempt import KEPT, digest
-from apiconnector.models.validation import connection_problems
 from apiconnector.oauth import authorization_url, new_proof, new_state
 
 if TYPE_CHECKING:
@@ -24,11 +26,22 @@ if TYPE_CHECKING:
     from apiconnector.models import Connection
 
 _COOKIE_PREFIX = "apiconnector_"
+#: Browsers take a cookie of such a name from https pages only: nobody on the network can plant one.
+_SECURE_PREFIX = "__Secure-" + _COOKIE_PREFIX
 
 
-def cookie_name(state: str) -> str:
+def cookie_name(state: str, redirect_uri: str) -> str:
     """The cookie of one attempt: two tabs do not disturb each other."""
-    return _COOKIE_PREFIX + digest(state)[:16]
+    return (_SECURE_PREFIX if _is_secure(redirect_uri) else _COOKIE_PREFIX) + digest(state)[:16]
+
+
+def has_begun(request: HttpRequest) -> bool:
+    """Whether this browser began an attempt within the last day, as far as its cookies tell."""
+    return any(name.startswith((_COOKIE_PREFIX, _SECURE_PREFIX)) for name in request.COOKIES)
+
+
+def _is_secure(redirect_uri: str) -> bool:
+    return urlsplit(redirect_uri).scheme == "https"
 
 
 def callback_uri(request: HttpRequest | None = None) -> str:
@@ -75,13 +88,12 @@ class Begun:
 
     def set_cookie(self, response: HttpResponse) -> None:
         """Bind the attempt to the browser that gets ``response``."""
-        parts = urlsplit(self.redirect_uri)
         response.set_cookie(
-            cookie_name(self.state),
+            cookie_name(self.state, self.redirect_uri),
             self.nonce,
             max_age=KEPT,
-            path=parts.path,
-            secure=parts.scheme == "https",
+            path=urlsplit(self.redirect_uri).path,
+            secure=_is_secure(self.redirect_uri),
             httponly=True,
             samesite="Lax",
         )
@@ -98,21 +110,25 @@ def begin(
 
     Raises ``ValidationError`` with the fields that make it impossible.
     """
-    problems = _problems(connection)
-    if problems:
-        raise ValidationError(problems)
-    _prune()
+    if found := problems(connection):
+        raise ValidationError(found)
+    AuthorizationAttempt.objects.prunable().remove_some()
     state, nonce, proof = new_state(), secrets.token_urlsafe(32), new_proof(connection.pkce)
-    AuthorizationAttempt.objects.create(
+    issuer, iss_promised = expected(connection)
+    attempt = AuthorizationAttempt.objects.create(
         connection=connection,
         state=digest(state),
         nonce=digest(nonce),
         verifier=proof.verifier if proof else "",
         redirect_uri=redirect_uri,
-        issuer=connection.issuer,
+        issuer=issuer,
+        iss_promised=iss_promised,
+        fingerprint=fingerprint(connection, state),
         user=cast("Any", user if user is not None and user.pk is not None else None),
         via=via,
     )
+    # After it is there, so that a burst of presses at the same time leaves no more than that either.
+    AuthorizationAttempt.objects.superseded(attempt).remove_some()
     url = authorization_url(
         connection.authorization_url,
         client_id=connection.reveal("client_id"),
@@ -122,26 +138,3 @@ def begin(
         proof=proof,
     )
     return Begun(url=url, redirect_uri=redirect_uri, state=state, nonce=nonce)
-
-
-def _problems(connection: Connection) -> dict[str, str]:
-    if connection.method_or_none is not None and not connection.method.needs_person:
-        return {"auth_method": "Only the authorization code method is authorized by a person."}
-    if not connection.is_active:
-        return {"is_active": "The connection is switched off: switch it on first."}
-    found = connection_problems(connection)
-    for name in ("client_id", "client_secret"):
-        if name in found or (name == "client_secret" and connection.client_auth == connection.ClientAuth.NONE):
-            continue
-        try:
-            connection.reveal(name)
-        except ConfigurationError as error:
-            found[name] = str(error)
-    return found
-
-
-def _prune() -> None:
-    """Remove some attempts that nobody can come back to, so that the table stays small without a cron job."""
-    old = list(AuthorizationAttempt.objects.prunable().values_list("pk", flat=True)[:500])
-    if old:
-        AuthorizationAttempt.objects.filter(pk__in=old).delete()

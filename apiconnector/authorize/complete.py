@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from apiconnector import signals
 from apiconnector.authorize.advice import advice, advice_on_words
+from apiconnector.authorize.fingerprint import fingerprint
+from apiconnector.authorize.issuer import refusal
 from apiconnector.client import token_sender
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health, site
@@ -44,7 +47,11 @@ def spend(attempt: AuthorizationAttempt, callback: Callback) -> bool:
     The caller has checked that browser and person are the ones who began it. How it ended is in the attempt.
     """
     if attempt.used_at is not None or not attempt.consume():
-        attempt.refresh_from_db()
+        try:
+            attempt.refresh_from_db()
+        except AuthorizationAttempt.DoesNotExist:
+            attempt.outcome = Outcome.FAILED
+            attempt.message = f"The attempt was removed in the meantime. {again(attempt.via)}"
         return False
     if attempt.is_expired:
         attempt.finish(Outcome.EXPIRED, f"Authorizing took longer than ten minutes. {again(attempt.via)}")
@@ -64,14 +71,9 @@ def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
 
     The caller has consumed the attempt.
     """
-    if attempt.issuer and callback.iss and callback.iss != attempt.issuer:
-        # Mix-up (RFC 9207 section 2.4): another server's answer; neither its code nor its error is used.
-        _fail(
-            attempt,
-            Outcome.FAILED,
-            "The answer came from another issuer than the connection's. Nothing was exchanged. "
-            "Check the issuer of the connection.",
-        )
+    if reason := refusal(attempt, callback):
+        # Mix-up: it may be another server's answer, so neither its code nor its error is used.
+        _fail(attempt, Outcome.FAILED, reason)
         return
     if callback.error:
         outcome = Outcome.DENIED if callback.error == "access_denied" else Outcome.FAILED
@@ -91,12 +93,29 @@ def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
         )
         return
     try:
+        if reason := _unsent(attempt, callback.state):
+            _fail(attempt, Outcome.FAILED, reason)
+            return
         answer = _exchange(attempt, callback.code)
         _store(attempt, answer)
     except TokenRequestFailed as error:
         _refused(attempt, error)
     except ConfigurationError as error:
         _fail(attempt, Outcome.FAILED, str(error))
+
+
+def _unsent(attempt: AuthorizationAttempt, state: str) -> str:
+    """Why the code is not handed in; empty where it is.
+
+    Code, verifier and client secret go to the token endpoint the request was begun for, or nowhere (RFC 9700 section
+    4.4.2), and a request that went with a challenge is not completed without its verifier (section 4.8).
+    """
+    connection = attempt.connection
+    if not constant_time_compare(fingerprint(connection, state), attempt.fingerprint):
+        return f"The connection was changed while you authorized. Nothing was exchanged. {again(attempt.via)}"
+    if connection.pkce and not attempt.verifier:
+        return f"The code verifier of this attempt is gone. Nothing was exchanged. {again(attempt.via)}"
+    return ""
 
 
 def _exchange(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import router, transaction
@@ -12,13 +11,15 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
+from django.utils.log import log_response
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_exempt
 
-from apiconnector.authorize.begin import cookie_name
+from apiconnector.authorize.begin import cookie_name, has_begun
 from apiconnector.authorize.complete import again, spend, unusable
+from apiconnector.authorize.form_post import same_as_get
 from apiconnector.models import AuthorizationAttempt
 from apiconnector.models.attempt import digest
 from apiconnector.oauth import parse_callback
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from apiconnector.oauth import Callback
 
 Outcome, Via = AuthorizationAttempt.Outcome, AuthorizationAttempt.Via
-_FORM_FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
 _AGAIN = again(Via.ADMIN)
+PERMISSION = "apiconnector.authorize_connection"
 
 
 @method_decorator([never_cache, csrf_exempt, xframe_options_deny, transaction.non_atomic_requests], name="dispatch")
@@ -46,9 +47,14 @@ class CallbackView(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Send a form_post answer through GET: a cross-site POST carries no cookie."""
-        pairs = [(name, value) for name in _FORM_FIELDS for value in request.POST.getlist(name)]
+        address = same_as_get(request)
+        if not address:
+            reason = "What was posted is no answer of a provider: it is too long, or can't be read."
+            return _page(request, f"{reason} {_AGAIN}", status=400)
+        # Not HttpResponseRedirect, which some releases of Django limit to 2048 characters: a code may be longer.
         response = HttpResponse(status=303)
-        response["Location"] = f"{request.path}?{urlencode(pairs)}"
+        response["Location"] = address
+        response["Referrer-Policy"] = "no-referrer"
         return response
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -74,7 +80,7 @@ class CallbackView(View):
 
 def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> str:
     """Why this browser or person may not use the attempt; empty where it may."""
-    nonce = request.COOKIES.get(cookie_name(callback.state), "")
+    nonce = request.COOKIES.get(cookie_name(callback.state, attempt.redirect_uri), "")
     if not nonce or not constant_time_compare(digest(nonce), attempt.nonce):
         return (
             "Authorizing was begun in another browser, or the cookie of this attempt is gone. Go on in the browser "
@@ -84,6 +90,8 @@ def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Call
     # With SESSION_COOKIE_SAMESITE = "Strict" there is no session here: nobody is not somebody else.
     if user is not None and user.is_authenticated and user.pk != attempt.user_id:
         return "Authorizing was begun by another user of this site. Sign in as that user, or press Authorize yourself."
+    if attempt.via == Via.ADMIN and attempt.user is not None and not attempt.user.has_perm(PERMISSION):
+        return "The user who began this may not authorize connections any more. Nothing was exchanged."
     return ""
 
 
@@ -95,7 +103,7 @@ def _for_command(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpRes
         return _page(request, f"Authorizing took longer than ten minutes. {again(attempt.via)}", status=400)
     address = f"{attempt.redirect_uri}?{request.META.get('QUERY_STRING', '')}"
     context = {"address": address, "connection": attempt.connection}
-    return _guarded(render(request, "apiconnector/paste.html", context))
+    return _guarded(request, render(request, "apiconnector/paste.html", context))
 
 
 def _outcome(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:
@@ -119,19 +127,25 @@ def _page(
     callback: Callback | None = None,
 ) -> HttpResponse:
     """The landing page. It never redirects to the admin: a Strict session would not come along."""
-    source = attempt or callback
+    # To who began nothing here the page shows no words of a stranger, and not where the admin is.
+    is_known = attempt is not None or has_begun(request)
+    source = attempt or (callback if is_known else None)
     context = {
         "ok": status == 200,
         "message": message,
         "attempt": attempt,
         "error": getattr(source, "error", ""),
         "error_description": getattr(source, "error_description", ""),
-        "link": _link(attempt),
+        "link": _link(attempt) if is_known else "",
     }
-    return _guarded(render(request, "apiconnector/callback.html", context, status=status))
+    return _guarded(request, render(request, "apiconnector/callback.html", context, status=status))
 
 
-def _guarded(response: HttpResponse) -> HttpResponse:
+def _guarded(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    if response.status_code >= 400:
+        # Anybody can call this address as often as they like. What concerns a connection is in its history; Django
+        # would write a warning for each.
+        log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request, level="info")
     # The address holds code and state: it is not handed on.
     response["Referrer-Policy"] = "no-referrer"
     response["Content-Security-Policy"] = (

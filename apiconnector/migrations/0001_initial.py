@@ -144,6 +144,7 @@ class Migration(migrations.Migration):
                             ("none", "Nowhere by itself"),
                         ],
                         default="header",
+                        help_text="Query writes an OAuth token into logs and histories (RFC 9700 section 4.3.2): only where the API takes nothing else.",
                         max_length=10,
                         verbose_name="credential goes into",
                     ),
@@ -266,6 +267,8 @@ class Migration(migrations.Migration):
                 ("verifier", apiconnector.fields.EncryptedTextField()),
                 ("redirect_uri", models.TextField()),
                 ("issuer", models.TextField(blank=True)),
+                ("iss_promised", models.BooleanField(default=False)),
+                ("fingerprint", models.CharField(blank=True, max_length=64)),
                 ("nonce", models.CharField(max_length=64)),
                 (
                     "via",

@@ -15,6 +15,10 @@ from apiconnector.fields import EncryptedTextField
 LIFETIME = timedelta(minutes=10)
 #: How long an answered or expired attempt is kept, so that a reload of the callback shows its outcome again.
 KEPT = timedelta(days=1)
+#: How many unanswered attempts of one person at one connection are kept: the newest.
+OPEN_AT_MOST = 50
+#: Rows removed at once.
+_CHUNK = 500
 
 
 def digest(text: str) -> str:
@@ -26,12 +30,27 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
     """Ways to find attempts."""
 
     def for_state(self, state: str) -> AuthorizationAttempt | None:
-        """The attempt that sent this state."""
-        return self.select_related("connection").filter(state=digest(state)).first()
+        """The attempt that sent this state, with its connection and person."""
+        return self.select_related("connection", "user").filter(state=digest(state)).first()
 
     def prunable(self) -> Self:
         """Attempts that nobody can come back to."""
         return self.filter(created_at__lt=timezone.now() - KEPT)
+
+    def superseded(self, attempt: AuthorizationAttempt) -> Self:
+        """Unanswered attempts of the same person at the same connection, beyond the newest ones."""
+        rows = self.filter(connection=attempt.connection_id, user=attempt.user_id, used_at__isnull=True)
+        # Two steps: MariaDB takes no LIMIT in a subquery.
+        kept = rows.order_by("-pk").values_list("pk", flat=True)
+        oldest = next(iter(kept[OPEN_AT_MOST - 1 : OPEN_AT_MOST]), None)
+        return self.none() if oldest is None else rows.filter(pk__lt=oldest)
+
+    def remove_some(self) -> None:
+        """Remove some of these rows, so that the table stays small without a cron job."""
+        keys = list(self.order_by("pk").values_list("pk", flat=True)[:_CHUNK])
+        if keys:
+            # The condition is asked again: one that was answered meanwhile stays.
+            self.filter(pk__in=keys).delete()
 
 
 class AuthorizationAttempt(models.Model):
@@ -59,6 +78,10 @@ class AuthorizationAttempt(models.Model):
     verifier = EncryptedTextField()
     redirect_uri = models.TextField()
     issuer = models.TextField(blank=True)
+    #: Whether the provider's metadata says that its answers name the issuer (RFC 9207 section 3).
+    iss_promised = models.BooleanField(default=False)
+    #: What the request rested on, as a hash: a connection edited since is not used with the answer.
+    fingerprint = models.CharField(max_length=64, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
     nonce = models.CharField(max_length=64)
     via = models.CharField(max_length=10, choices=Via, default=Via.ADMIN)
@@ -89,9 +112,12 @@ class AuthorizationAttempt(models.Model):
         return timezone.now() - self.created_at > LIFETIME
 
     def consume(self) -> bool:
-        """Spend the state: true for the one caller that may go on with it."""
+        """Spend the state: true for the one caller that may go on with it.
+
+        That caller has the verifier in hand; the row forgets it.
+        """
         now = timezone.now()
-        won = type(self).objects.filter(pk=self.pk, used_at__isnull=True).update(used_at=now) == 1
+        won = type(self).objects.filter(pk=self.pk, used_at__isnull=True).update(used_at=now, verifier="") == 1
         if won:
             self.used_at = now
         return won

@@ -94,7 +94,14 @@ class Connection(BoundSecrets):
     client_auth = models.CharField("client authentication", max_length=30, choices=ClientAuth, default=ClientAuth.POST)
     discovered = JSONTextField(default=dict, blank=True, editable=False, json_type=dict)
 
-    credential_in = models.CharField("credential goes into", max_length=10, choices=Place, default=Place.HEADER)
+    credential_in = models.CharField(
+        "credential goes into",
+        max_length=10,
+        choices=Place,
+        default=Place.HEADER,
+        help_text="Query writes an OAuth token into logs and histories (RFC 9700 section 4.3.2): only where the API "
+        "takes nothing else.",
+    )
     credential_name = models.CharField(
         max_length=100, blank=True, help_text="Name of the header or parameter; empty: the usual one."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words
+from apiconnector.redaction import REDACTED
 
 #: A query with more bytes or more parameters than these is not read.
 MAX_BYTES = 64 * 1024
@@ -13,6 +14,8 @@ MAX_PARAMETERS = 100
 
 #: Sent twice, they are used by nobody (RFC 6749 section 3.1).
 _ONCE = ("state", "code", "error", "iss")
+#: Shorter ones are part of words by chance.
+_SHORTEST_SECRET = 8
 _ERROR_NAMES = ("error", "error_code", "errorCode", "error_type", "error_reason")
 _DESCRIPTION_NAMES = ("error_description", "error_message", "errorMessage", "error_msg", "error_reason")
 
@@ -21,9 +24,9 @@ _DESCRIPTION_NAMES = ("error_description", "error_message", "errorMessage", "err
 class Callback:
     """What a provider sent back; every text is empty where it sent none. None of it is to be trusted.
 
-    ``state``, ``code`` and ``iss`` are exact; the error's texts are shortened and free of control characters. The
-    names in ``repeated`` were sent more than once, and their values are left empty. With ``too_long`` nothing was
-    read at all.
+    ``state``, ``code`` and ``iss`` are exact. The error's texts are kept and shown, so they are shortened, free of
+    control characters, and repeat neither state nor code. The names in ``repeated`` were sent more than once, and
+    their values are left empty. With ``too_long`` nothing was read at all.
     """
 
     state: str = field(default="", repr=False)
@@ -60,6 +63,9 @@ def parse_callback(query: str) -> Callback:
     if not error and not code:
         error = description
     uri = params.get("error_uri", "")
+    for secret in (params.get("state", ""), code):
+        if len(secret) >= _SHORTEST_SECRET:
+            error, description = error.replace(secret, REDACTED), description.replace(secret, REDACTED)
     return Callback(
         state=params.get("state", ""),
         code=code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -85,3 +86,18 @@ def test_what_is_shown_is_short() -> None:
 
 def test_code_and_state_are_not_in_the_repr() -> None:
     assert "canary" not in repr(parse_callback("code=canary-code&state=canary-state"))
+
+
+def test_the_words_of_an_error_repeat_neither_code_nor_state() -> None:
+    callback = parse_callback(
+        "code=the-code-value&state=the-state-value&error=the-code-value&error_description=see+the-state-value!"
+    )
+    assert (callback.error, callback.error_description) == ("[redacted]", "see [redacted]!")
+    # Of a code of a letter or two every word would be full.
+    assert parse_callback("code=a&error_description=a+fine+day").error_description == "a fine day"
+
+
+def test_a_long_code_and_long_words_take_no_time() -> None:
+    begun = time.perf_counter()
+    parse_callback("code=" + "a" * 30_000 + "b&error_description=" + "a" * 30_000)
+    assert time.perf_counter() - begun < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -280,3 +281,12 @@ def test_a_refused_client_with_an_odd_secret_gets_a_hint(status: int, body: Any)
     assert "client_secret_post" not in str(refused(refusal, OWN, ClientSecretBasic("id", "abc")))
     assert "client_secret_post" not in str(refused(refusal, OWN, ClientSecretPost("id", "a+b/c")))
     assert "client_secret_post" not in str(refused(answer({"error": "x"}, 400), OWN, ClientSecretBasic("id", "a+b")))
+
+
+def test_a_long_code_in_a_long_answer_takes_no_time() -> None:
+    """Both are the server's choice. A pattern, tried anew at each letter, would take minutes."""
+    grant = AuthorizationCode("a" * 60_000 + "b", "https://site.example/oauth/callback", "v")
+    begun = time.perf_counter()
+    error = refused(answer({"error": "e", "error_description": "a" * 900_000}, 400), grant)
+    assert error.error_description == "a" * 1_000
+    assert time.perf_counter() - begun < 5

@@ -1,0 +1,64 @@
+"""No page of ours is shown inside another site's page, where a click can be stolen (RFC 9700 section 4.16)."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    View = Callable[..., HttpResponseBase]
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+_POLICY = "Content-Security-Policy"
+
+
+class Unframed(ModelAdmin):
+    """An admin whose pages say that they may not be framed, also on a site without Django's middleware for that."""
+
+    def get_urls(self) -> list[Any]:
+        """Wrap every view."""
+        patterns = super().get_urls()
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = _unframed(pattern.callback)
+        return patterns
+
+
+def _unframed(view: View) -> View:
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        own = _may_frame_itself()
+        if not response.has_header("X-Frame-Options"):
+            response["X-Frame-Options"] = "SAMEORIGIN" if own else "DENY"
+        if not response.has_header(_POLICY) and _is_left_to_us():
+            response[_POLICY] = "frame-ancestors 'self'" if own else "frame-ancestors 'none'"
+        return response
+
+    return wrapped
+
+
+def _may_frame_itself() -> bool:
+    """Whether the site allows its own pages to frame each other, as some themes of the admin need."""
+    return str(settings.X_FRAME_OPTIONS).upper() == "SAMEORIGIN"
+
+
+def _is_left_to_us() -> bool:
+    """Whether nothing after us sends a policy: most leave one alone that is there, and the site's says more than ours.
+
+    Only of Django's own middleware that is known.
+    """
+    if getattr(settings, "SECURE_CSP", None):
+        return False
+    return all(name.startswith("django.") for name in settings.MIDDLEWARE)
