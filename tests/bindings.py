@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apiconnector.models import Connection, status
 
 CANARY = "canary-s3cret"
@@ -17,4 +19,5 @@ ELSEWHERE = "https://elsewhere.example/v1"
 
 def found_in_sql() -> dict[str, str]:
     """The status that lists filter by, of each connection."""
-    return {row.slug: row.found for row in Connection.objects.annotate(found=status.in_sql(Connection))}
+    rows: Any = Connection.objects.annotate(found=status.in_sql(Connection))
+    return {row.slug: row.found for row in rows}

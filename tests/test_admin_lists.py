@@ -120,7 +120,7 @@ def change_page(row: Any) -> str:
 
 class TestStatusInSql:
     def test_it_agrees_with_the_status_in_memory(self, table: dict[str, str]) -> None:
-        rows = Connection.objects.annotate(found=status.in_sql(Connection)).select_related("token")
+        rows: Any = Connection.objects.annotate(found=status.in_sql(Connection)).select_related("token")
         assert {row.slug: row.found for row in rows} == {row.slug: row.status for row in rows} == table
         assert set(table.values()) == set(Status) - {Status.UNREADABLE}
 
@@ -138,13 +138,13 @@ class TestStatusInSql:
 
         make_connection(slug="empty", auth_method="signed")
         make_connection(slug="filled", auth_method="signed", api_key="k")
-        rows = Connection.objects.annotate(found=status.in_sql(Connection))
+        rows: Any = Connection.objects.annotate(found=status.in_sql(Connection))
         assert {row.slug: row.found for row in rows} == {"empty": "misconfigured", "filled": "ready"}
         assert all(row.status == row.found for row in rows)
 
     def test_an_unreadable_one_has_the_status_it_had(self, bearer: Connection, settings: Any) -> None:
         settings.APICONNECTOR_KEYS = ["YW5vdGhlciBrZXkgZm9yIHRlc3RzLCBub3QgdGhhdC4="]
-        row = Connection.objects.annotate(found=status.in_sql(Connection)).get()
+        row: Any = Connection.objects.annotate(found=status.in_sql(Connection)).get()
         assert (row.status, row.found) == (Status.UNREADABLE, Status.READY)
         assert row.pk == bearer.pk
 

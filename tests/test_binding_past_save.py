@@ -76,7 +76,7 @@ class TestPastSave:
         over = {"unique_fields": ["slug"]} if database.features.supports_update_conflicts_with_target else {}
         Connection.objects.bulk_create(
             [Connection(name="CRM", slug="crm", base_url=ELSEWHERE)],
-            update_conflicts=True, update_fields=["base_url"], **over,  # type: ignore[arg-type]  # depends on the database
+            update_conflicts=True, update_fields=["base_url"], **over,
         )  # fmt: skip
         assert (Connection.objects.get().status, found_in_sql()) == ("sealed", {"crm": "sealed"})
 
@@ -112,7 +112,7 @@ class TestPastSave:
         assert found_in_sql() == {"crm": "sealed"}
         sql("UPDATE apiconnector_connection SET base_url = %s", bearer.base_url)
         assert found_in_sql() == {"crm": "sealed"}
-        assert Connection.objects.refresh_sealed() == set()  # type: ignore[attr-defined]  # the stubs see a Manager
+        assert Connection.objects.refresh_sealed() == set()
         assert found_in_sql() == {"crm": "ready"}
 
     def test_ciphertexts_swapped_in_sql(self, make_connection: Callable[..., Connection]) -> None:

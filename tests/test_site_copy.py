@@ -296,7 +296,7 @@ def test_the_status_in_sql_agrees(settings: Any, make_connection: Callable[..., 
     seen = set()
     for base_url, hosts, debug in dict.fromkeys((row[1], tuple(row[2]), row[3]) for row in TABLE):
         settings.APICONNECTOR_BASE_URL, settings.ALLOWED_HOSTS, settings.DEBUG = base_url, list(hosts), debug
-        rows = Connection.objects.annotate(found=status.in_sql(Connection)).select_related("token")
+        rows: Any = Connection.objects.annotate(found=status.in_sql(Connection)).select_related("token")
         found = {row.token.site: row.found for row in rows}
         assert found == {row.token.site: row.status for row in rows}, base_url or hosts
         seen |= set(found.values())

@@ -24,7 +24,7 @@ from apiconnector.admin.forms import (
     SecretTextarea,
     ShownInput,
 )
-from apiconnector.admin.framing import Unframed
+from apiconnector.admin.guarding import Guarded
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.rows import fields_css, fieldsets
 from apiconnector.admin.shown import moment
@@ -54,7 +54,7 @@ _TONES = {
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Unframed, Noticed, ConnectionActs):
+class ConnectionAdmin(Guarded, Noticed, ConnectionActs):
     """Add, edit, authorize, test and disconnect connections."""
 
     form = ConnectionForm

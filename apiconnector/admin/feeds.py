@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 
-from apiconnector.admin.framing import Unframed
+from apiconnector.admin.guarding import Guarded
 from apiconnector.models import Feed
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Feed)
-class FeedAdmin(Unframed):
+class FeedAdmin(Guarded):
     """Describe what is sent, and where."""
 
     class Media:

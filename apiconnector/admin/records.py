@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 
-from apiconnector.admin.framing import Unframed
+from apiconnector.admin.guarding import Guarded
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.shown import duration, exchange_block, json_block, moment, summary_block
 from apiconnector.models import ConnectionEvent, FeedRun
@@ -26,7 +26,7 @@ else:
 _TONES = {"succeeded": "good", "pending": "open", "running": "open", "skipped": "off"}
 
 
-class ReadOnlyAdmin(Unframed):
+class ReadOnlyAdmin(Guarded):
     """Nobody adds, changes or deletes here by hand."""
 
     show_full_result_count = False

@@ -18,6 +18,7 @@ from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import AuthorizationAttempt
 from apiconnector.models.attempt import KEPT, digest
 from apiconnector.oauth import authorization_url, new_proof, new_state
+from apiconnector.redaction import remember
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -114,6 +115,8 @@ def begin(
         raise ValidationError(found)
     AuthorizationAttempt.objects.prunable().remove_some()
     state, nonce, proof = new_state(), secrets.token_urlsafe(32), new_proof(connection.pkce)
+    for secret in (state, nonce):
+        remember(secret)
     issuer, iss_promised = expected(connection)
     attempt = AuthorizationAttempt.objects.create(
         connection=connection,

@@ -16,6 +16,7 @@ from apiconnector.client import token_sender
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health, site
 from apiconnector.oauth import AuthorizationCode, TokenAnswer, request_token
+from apiconnector.redaction import remember
 
 if TYPE_CHECKING:
     from apiconnector.oauth import Callback
@@ -71,6 +72,9 @@ def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
 
     The caller has consumed the attempt.
     """
+    # Only now: a flood of invented ones would push real credentials out of memory.
+    remember(callback.code)
+    remember(callback.state)
     if reason := refusal(attempt, callback):
         # Mix-up: it may be another server's answer, so neither its code nor its error is used.
         _fail(attempt, Outcome.FAILED, reason)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import router, transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.crypto import constant_time_compare
@@ -23,9 +23,11 @@ from apiconnector.authorize.form_post import same_as_get
 from apiconnector.models import AuthorizationAttempt
 from apiconnector.models.attempt import digest
 from apiconnector.oauth import parse_callback
+from apiconnector.redaction.reports import guard
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     from apiconnector.oauth import Callback
 
@@ -57,9 +59,14 @@ class CallbackView(View):
         response["Referrer-Policy"] = "no-referrer"
         return response
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Have errors reported without code and state."""
+        guard(request)
+        return super().dispatch(request, *args, **kwargs)
+
     def get(self, request: HttpRequest) -> HttpResponse:
         """Find the attempt, check browser and person, complete it, and show how it ended."""
-        callback = parse_callback(request.META.get("QUERY_STRING", ""))
+        callback = _taken(request)
         if reason := unusable(callback):
             return _page(request, f"{reason} {_AGAIN}", status=400, callback=callback)
         attempt = AuthorizationAttempt.objects.for_state(callback.state)
@@ -70,12 +77,20 @@ class CallbackView(View):
                 status=400,
             )
         if attempt.via == Via.COMMAND:
-            return _for_command(request, attempt)
+            return _for_command(request, attempt, callback)
         refusal = _foreign(request, attempt, callback)
         if refusal:
             return _page(request, refusal, status=403)
         spend(attempt, callback)
         return _outcome(request, attempt)
+
+
+def _taken(request: HttpRequest) -> Callback:
+    """Take the answer out of the request: what is logged or reported of it from here on holds no code and no state."""
+    callback = parse_callback(request.META.get("QUERY_STRING", ""))
+    request.META["QUERY_STRING"] = ""
+    request.GET = QueryDict()
+    return callback
 
 
 def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> str:
@@ -95,14 +110,13 @@ def _foreign(request: HttpRequest, attempt: AuthorizationAttempt, callback: Call
     return ""
 
 
-def _for_command(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:
+def _for_command(request: HttpRequest, attempt: AuthorizationAttempt, callback: Callback) -> HttpResponse:
     """What to paste where the attempt was begun: it is spent there, and by nobody else."""
     if attempt.used_at is not None:
         return _outcome(request, attempt)
     if attempt.is_expired:
         return _page(request, f"Authorizing took longer than ten minutes. {again(attempt.via)}", status=400)
-    address = f"{attempt.redirect_uri}?{request.META.get('QUERY_STRING', '')}"
-    context = {"address": address, "connection": attempt.connection}
+    context = {"address": f"{attempt.redirect_uri}?{callback.query}", "connection": attempt.connection}
     return _guarded(request, render(request, "apiconnector/paste.html", context))
 
 

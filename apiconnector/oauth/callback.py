@@ -37,6 +37,8 @@ class Callback:
     error_uri: str = ""
     repeated: tuple[str, ...] = ()
     too_long: bool = False
+    #: All of it, as it came.
+    query: str = field(default="", repr=False, compare=False)
 
 
 def parse_callback(query: str) -> Callback:
@@ -74,6 +76,7 @@ def parse_callback(query: str) -> Callback:
         error_description=plain_words(description, MAX_DESCRIPTION),
         error_uri=plain_words(uri, MAX_DESCRIPTION) if uri.lower().startswith(("https://", "http://")) else "",
         repeated=repeated,
+        query=query,
     )
 
 

@@ -16,7 +16,10 @@ REDACTED: Final = "[redacted]"
 #: A shorter value is part of too many words to be replaced wherever it stands.
 SHORT: Final = 4
 _BACKSLASHES: Final = re.compile(r"\\+")
-_PADDING = r"(?:=|%3[Dd]){0,2}"
+#: Characters of a form that are looked for at once, and how often its beginning may stand without the rest.
+_PIECE: Final = 64
+_MOST_MISSES: Final = 1000
+_PADDING: Final = r"(?:=|%3[Dd]){0,2}"
 #: Texts are escaped more than once on their way, such as JSON inside of JSON: any number of backslashes may stand where
 #: one does. Any number that happens, that is: without a bound, a text of backslashes alone would take for ever.
 _SOME, _ANY = r"\\{1,64}+", r"\\{0,64}+"
@@ -53,11 +56,44 @@ def replaced(text: str, forms: Iterable[Form]) -> str:
     # Most texts hold no credential, and a search for their words says so at once, where making the regular expression
     # of a long token takes a millisecond.
     likely = [form for form in forms if all(word in text for word in form.words)]
-    found = {form for form in likely if _pattern((form,)).search(text)}
+    found = {form for form in likely if _beginning((form,)).search(text)}
     if not found:
         return text
-    ordered = sorted(found, key=lambda form: (form.is_short, -len(form.text), form.text))
-    return _pattern(tuple(ordered)).sub(REDACTED, text)
+    ordered = tuple(sorted(found, key=lambda form: (form.is_short, -len(form.text), form.text)))
+    kept: list[str] = []
+    done = position = misses = 0
+    while begin := _beginning(ordered).search(text, position):
+        end = max(_end(form, text, begin.start()) for form in ordered)
+        if end < 0:
+            misses += 1
+            # A text that begins a token again and again, and never ends it, is made to waste time.
+            end = begin.end() if misses > _MOST_MISSES else -1
+        if end < 0:
+            position = begin.start() + 1
+            continue
+        kept += [text[done : begin.start()], REDACTED]
+        done = position = end
+    return "".join([*kept, text[done:]])
+
+
+def _end(form: Form, text: str, start: int) -> int:
+    """Where a form ends that begins at ``start``; -1 where it does not stand there."""
+    begin = _beginning((form,)).match(text, start)
+    if begin is None:
+        return -1
+    end = begin.end()
+    pieces = _pieces(form.text)[1:]
+    rest = "".join(pieces)
+    if text.startswith(rest, end):  # as it is: nearly always
+        end += len(rest)
+    else:
+        for piece in pieces:
+            more = _piece(piece).match(text, end)
+            if more is None:
+                return -1
+            end = more.end()
+    padding = re.compile(form.ending).match(text, end) if form.ending and pieces else None
+    return padding.end() if padding else end
 
 
 class Redactor:
@@ -105,14 +141,27 @@ class Redactor:
 
 
 @lru_cache(maxsize=2048)
-def _pattern(forms: tuple[Form, ...]) -> re.Pattern[str]:
+def _pieces(text: str) -> tuple[str, ...]:
+    """A text in stretches that are looked for one after the other, so that no text makes a search take long."""
+    text = _BACKSLASHES.sub("\\\\", text)
+    return tuple(text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+
+
+@lru_cache(maxsize=2048)
+def _piece(text: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_any_encoding, text)))
+
+
+@lru_cache(maxsize=2048)
+def _beginning(forms: tuple[Form, ...]) -> re.Pattern[str]:
+    """The first piece of any of these."""
     parts = []
     for form in forms:
-        encoded = "".join(map(_any_encoding, _BACKSLASHES.sub("\\\\", form.text)))
+        pieces = _pieces(form.text)
+        encoded = "".join(map(_any_encoding, pieces[0]))
         if form.is_short:
-            parts.append(rf"(?<==){encoded}(?![^&;#,\s\"'<>)\]}}])")
-        else:
-            parts.append(encoded + form.ending)
+            encoded = rf"(?<==){encoded}(?![^&;#,\s\"'<>)\]}}])"
+        parts.append(encoded if len(pieces) > 1 else encoded + form.ending)
     return re.compile("|".join(parts))
 
 

@@ -121,3 +121,28 @@ def test_no_text_takes_long(text: str) -> None:
 def test_values_that_begin_alike() -> None:
     values = [f"token-of-{number}-x" for number in range(2000)]
     assert Redactor(values)("a token-of-77-x and token-of-78-y") == f"a {REDACTED} and token-of-78-y"
+
+
+def test_a_long_token_is_replaced_whole_or_not_at_all() -> None:
+    header = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6IjEyMzQ1Njc4OTAifQ."
+    token, other = header + "payload-a" * 40 + ".signature/+=", header + "payload-b" * 40 + ".signature/+="
+    redact = Redactor([token])
+    for shown in (
+        token,
+        quote(token, safe=""),
+        json.dumps(json.dumps(token))[3:-3],
+        b64encode(token.encode()).decode(),
+    ):
+        assert redact(f"a {shown} b {other} c {token[:200]}") == f"a {REDACTED} b {other} c {token[:200]}"
+    assert Redactor([token, other])(f"{other} {token}") == f"{REDACTED} {REDACTED}"
+
+
+@pytest.mark.parametrize("last", ["b", "c"])
+def test_a_text_made_to_waste_time(last: str) -> None:
+    """It begins the token again and again, and never ends it."""
+    token = ("a" * 20 + "-") * 1500 + "b"
+    text = ("a" * 20 + "-") * 20_000 + token[-22:-1] + last
+    assert token not in Redactor([token])(text)
+    encoded = ("a" * 20 + "%2D") * 20_000
+    Redactor([token])(encoded)
+    Redactor(["ab" * 31 + "c" + "d" * 500])("ab" * 500_000)

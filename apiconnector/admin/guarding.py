@@ -1,4 +1,8 @@
-"""No page of ours is shown inside another site's page, where a click can be stolen (RFC 9700 section 4.16)."""
+"""What holds for every page of ours in the admin.
+
+It is not shown inside another site's page, where a click can be stolen (RFC 9700 section 4.16), and an error of it is
+reported without credentials.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern
+
+from apiconnector.redaction.reports import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,21 +29,22 @@ else:
 _POLICY = "Content-Security-Policy"
 
 
-class Unframed(ModelAdmin):
-    """An admin whose pages say that they may not be framed, also on a site without Django's middleware for that."""
+class Guarded(ModelAdmin):
+    """An admin whose pages are guarded, also on a site without Django's middleware against framing."""
 
     def get_urls(self) -> list[Any]:
         """Wrap every view."""
         patterns = super().get_urls()
         for pattern in patterns:
             if isinstance(pattern, URLPattern):
-                pattern.callback = _unframed(pattern.callback)
+                pattern.callback = _guarded(pattern.callback)
         return patterns
 
 
-def _unframed(view: View) -> View:
+def _guarded(view: View) -> View:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        guard(request)
         response = view(request, *args, **kwargs)
         own = _may_frame_itself()
         if not response.has_header("X-Frame-Options"):
