@@ -10,6 +10,7 @@ from django.utils.crypto import constant_time_compare
 
 from apiconnector.authorize.complete import again, spend, unusable
 from apiconnector.models import AuthorizationAttempt
+from apiconnector.models.attempt import digest
 from apiconnector.oauth import parse_callback
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def paste(begun: Begun, text: str) -> Pasted:
     callback = parse_callback(_query(text))
     if reason := unusable(callback):
         return Pasted(ok=False, message=f"{reason} {_AGAIN}")
-    attempt = AuthorizationAttempt.objects.for_state(begun.state)
+    attempt = AuthorizationAttempt.objects.for_state(digest(begun.state))
     if attempt is None or not constant_time_compare(callback.state, begun.state):
         return Pasted(
             ok=False, message=f"The state is not the one of this attempt: the address belongs to another one. {_AGAIN}"

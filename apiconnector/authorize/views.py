@@ -69,7 +69,7 @@ class CallbackView(View):
         callback = _taken(request)
         if reason := unusable(callback):
             return _page(request, f"{reason} {_AGAIN}", status=400, callback=callback)
-        attempt = AuthorizationAttempt.objects.for_state(callback.state)
+        attempt = AuthorizationAttempt.objects.for_state(digest(callback.state))
         if attempt is None:
             return _page(
                 request,

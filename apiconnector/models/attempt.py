@@ -29,9 +29,9 @@ def digest(text: str) -> str:
 class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
     """Ways to find attempts."""
 
-    def for_state(self, state: str) -> AuthorizationAttempt | None:
-        """The attempt that sent this state, with its connection and person."""
-        return self.select_related("connection", "user").filter(state=digest(state)).first()
+    def for_state(self, hashed: str) -> AuthorizationAttempt | None:
+        """The attempt that sent the state with this digest, with its connection and person."""
+        return self.select_related("connection", "user").filter(state=hashed).first()
 
     def prunable(self) -> Self:
         """Attempts that nobody can come back to."""
