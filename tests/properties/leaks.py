@@ -92,14 +92,15 @@ def logged() -> Iterator[list[str]]:
         if isinstance(logger, logging.Logger) and logger.level > logging.DEBUG
     ]
     levels = [logger.level for logger in quiet]
-    root.addHandler(recorder)
+    # In place of what listens already: pytest would show thousands of lines.
+    handlers, root.handlers = root.handlers, [recorder]
     root.setLevel(logging.DEBUG)
     for logger in quiet:
         logger.setLevel(logging.DEBUG)
     try:
         yield recorder.lines
     finally:
-        root.removeHandler(recorder)
+        root.handlers = handlers
         root.setLevel(level)
         for logger, before in zip(quiet, levels, strict=True):
             logger.setLevel(before)

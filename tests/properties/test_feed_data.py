@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.db import transaction
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import lazystr
@@ -27,6 +26,7 @@ from apiconnector.exceptions import InvalidFeedData
 from apiconnector.feeds.data import MAX_SIZE, plain_data
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import submit
+from tests.properties.database import rolled_back
 from tests.properties.leaks import found, shown
 from tests.properties.profiles import share
 from tests.properties.strategies import ANY_CHARACTER, NUMBERS, Long, long_texts, texts
@@ -339,7 +339,7 @@ def test_large_data(long: Long, where: str) -> None:
 @given(st.dictionaries(texts(2), objects(), max_size=3))
 def test_what_is_kept_comes_back_from_the_database(example: Any) -> None:
     data = built(example)
-    with transaction.atomic():
+    with rolled_back():
         connection = Connection.objects.create(name="A", slug="a", base_url="https://a.example")
         feed = Feed.objects.create(name="F", slug="f", connection=connection, trigger="t")
         try:
@@ -350,4 +350,3 @@ def test_what_is_kept_comes_back_from_the_database(example: Any) -> None:
             assert not FeedRun.objects.filter(feed=feed).exists()
         else:
             assert FeedRun.objects.get(pk=run.pk).input == plain_data(data)
-        transaction.set_rollback(True)

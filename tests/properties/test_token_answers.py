@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from django.db import transaction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -33,6 +32,7 @@ from apiconnector.oauth import (
     request_token,
     revoke,
 )
+from tests.properties.database import rolled_back
 from tests.properties.leaks import check_silent, found, logged
 from tests.properties.profiles import share
 from tests.properties.strategies import NUMBERS, Long, blobs, json_values, long_texts, texts
@@ -250,7 +250,7 @@ def test_a_token_that_is_taken_can_be_stored(pairs: list[tuple[str, Any]], write
     answer = asked(GRANTS[0], CLIENTS[0], Answer(200, {}, written if isinstance(written, bytes) else written.encode()))
     if isinstance(answer, TokenRequestFailed):
         return
-    with transaction.atomic():
+    with rolled_back():
         connection = Connection.objects.create(name="A", slug="a", base_url="https://a.example")
         values = Token.values_from(answer, scope="read", hosts=connection.secret_hosts())
         pk = Token.objects.create(connection=connection, **values).pk
@@ -261,7 +261,6 @@ def test_a_token_that_is_taken_can_be_stored(pairs: list[tuple[str, Any]], write
         assert kept.scope == ("read" if answer.scope is None else answer.scope)
         row = str(Token.objects.filter(pk=pk).values().get())
         assert not found(row, [ISSUED])
-        transaction.set_rollback(True)
 
 
 # Over a socket
