@@ -25,7 +25,8 @@ def register(rounds_of: int) -> None:
     common = settings(
         # A slow machine is no defect; each property bounds the time of what it calls itself.
         deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        # And each example undoes what it did to a fixture.
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
         database=DirectoryBasedExampleDatabase(HOME / "examples"),
         print_blob=True,
         # One failure, made small, is enough at a time; explaining which parts matter takes longer than finding it.
