@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -120,6 +121,24 @@ def test_the_page_shows_what_to_paste_and_spends_nothing(
         assert f"{provider.REDIRECT_URI}?" in text
         assert "<script>" not in text
         assert "refresh" not in text
+
+
+def test_rendering_the_page_logs_no_code(
+    terminal: Terminal, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For a name that a template does not find, Django logs all the others."""
+
+    def answer(url: str) -> str:
+        back = Person().answer(url)
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, logger="django.template"):
+            visit(back)
+        assert parse_qs(urlsplit(back).query)["code"][0] not in caplog.text
+        assert "Exception while resolving" not in caplog.text
+        return back
+
+    terminal.answer = answer
+    assert terminal.authorize() == 0
 
 
 def test_the_page_afterwards_shows_how_it_ended(terminal: Terminal, connection: Connection) -> None:

@@ -7,6 +7,7 @@ import decimal
 import logging
 import threading
 import uuid
+from collections import UserDict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.functional import lazystr
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 
 from apiconnector import signals
@@ -276,6 +279,53 @@ class TestData:
             plain_data(data)
         assert place in str(refused.value)
         str(refused.value).encode()
+
+    def test_objects_that_fail_while_they_are_read_are_refused(self) -> None:
+        class Rude(UserDict[str, Any]):
+            def items(self) -> Any:
+                raise RuntimeError("canary-value")
+
+            __str__ = items
+
+        class Zone(datetime.tzinfo):
+            def utcoffset(self, at: datetime.datetime | None) -> Any:
+                return datetime.timedelta(days=9)
+
+            dst = tzname = utcoffset
+
+        for bad in (Rude(a=1), datetime.datetime(2030, 1, 1, tzinfo=Zone()), lazystr(Rude())):
+            with pytest.raises(InvalidFeedData, match="can't be read") as refused:
+                plain_data({"a": bad})
+            assert refused.value.__context__ is None
+            assert "canary" not in str(refused.value)
+
+    def test_classes_derived_from_plain_ones_are_kept_by_what_they_are(self) -> None:
+        class Number(float):
+            def __float__(self) -> float:
+                return float("nan")
+
+        class Text(str):
+            __slots__ = ()
+
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        plain = plain_data({Text("a"): [Number(1.5), Text("b"), mark_safe("<i>")]})
+        assert plain == {"a": [1.5, "b", "<i>"]}
+        assert {type(item) for item in plain["a"]} == {float, str}
+
+    def test_the_error_is_fit_to_be_shown(self) -> None:
+        for data in ({"a" * 5000: b""}, {"a\n\u202e": b""}, {"\ud800": b""}, {(1, "canary-value"): 1}):
+            with pytest.raises(InvalidFeedData) as refused:
+                plain_data(data)
+            assert str(refused.value).isprintable()
+            assert len(str(refused.value)) < 400
+            assert "canary" not in str(refused.value)
+
+    def test_the_size_counts_digits(self) -> None:
+        for number in (10**890, decimal.Decimal(f"0.{'1' * 900}")):
+            with pytest.raises(InvalidFeedData, match="larger"):
+                plain_data({"a": [number] * 2000})
 
     def test_no_value_of_a_querydict_is_lost(self) -> None:
         assert plain_data(QueryDict("a=1&a=2&b=3")) == {"a": ["1", "2"], "b": "3"}

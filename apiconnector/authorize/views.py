@@ -116,7 +116,13 @@ def _for_command(request: HttpRequest, attempt: AuthorizationAttempt, callback: 
         return _outcome(request, attempt)
     if attempt.is_expired:
         return _page(request, f"Authorizing took longer than ten minutes. {again(attempt.via)}", status=400)
-    context = {"address": f"{attempt.redirect_uri}?{callback.query}", "connection": attempt.connection}
+    # All that the page asks for is there: for what is missing Django logs the whole context, at the level of debugging.
+    context = {
+        "ok": False,
+        "link": "",
+        "address": f"{attempt.redirect_uri}?{callback.query}",
+        "connection": attempt.connection,
+    }
     return _guarded(request, render(request, "apiconnector/paste.html", context))
 
 

@@ -21,6 +21,8 @@ from apiconnector.exceptions import InvalidFeedData
 MAX_DEPTH = 50
 MAX_SIZE = 1_000_000
 MAX_DIGITS = 1_000
+#: Characters of a place that an error names.
+_SHOWN_PLACE = 200
 
 
 def plain_data(data: Any) -> dict[str, Any]:
@@ -31,13 +33,20 @@ def plain_data(data: Any) -> dict[str, Any]:
 
     Raises ``InvalidFeedData``, which names the field, for what can't be kept: models, querysets, files, bytes,
     NaN, half surrogate pairs, names that are no text, nesting deeper than 50 levels, numbers of more than a thousand
-    digits, more than a million characters and members.
+    digits, more than a million characters and members, and objects that fail while they are read.
     """
     if data is None:
         return {}
     if not isinstance(data, Mapping):
         raise InvalidFeedData(f"The data of a feed is a mapping such as form.cleaned_data, not {type(data).__name__}.")
-    return _mapping(data, "", 0, [0])
+    try:
+        return _mapping(data, "", 0, [0])
+    except InvalidFeedData:
+        raise
+    except Exception as error:  # noqa: BLE001 - a mapping, a lazy text or a time zone may raise whatever it likes
+        kind = type(error).__name__
+    # Raised outside the except clause: the text of that error may hold what was submitted.
+    raise InvalidFeedData(f"The data can't be read: one of its values raised {kind}.")
 
 
 def _plain(value: Any, place: str, depth: int, counter: list[int]) -> Any:
@@ -46,27 +55,30 @@ def _plain(value: Any, place: str, depth: int, counter: list[int]) -> Any:
         return value
     if isinstance(value, Enum):
         return _plain(value.value, place, depth, counter)
+    # By the methods of the plain types: a class derived from one of them may have others of its own.
     if isinstance(value, int):
-        return _whole(int(value), place)
+        return _whole(int.__int__(value), place, counter)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidFeedData(f"{place}: {value} is no number that JSON has.")
-        return float(value)
-    if isinstance(value, str | Promise):
-        return _text(str(value), place, counter)
+            raise _refusal(place, "NaN and infinity are no numbers that JSON has.")
+        return float.__float__(value)
+    if isinstance(value, str):
+        return _text(str.__str__(value), place, counter)
+    if isinstance(value, Promise):
+        return _plain(str(value), place, depth, counter)
     if isinstance(value, Mapping):
         return _mapping(value, place, depth, counter)
     if isinstance(value, list | tuple | set | frozenset):
         _check_depth(place, depth)
         return [_plain(item, f"{place}[{index}]", depth + 1, counter) for index, item in enumerate(value)]
-    return _scalar(value, place)
+    return _scalar(value, place, counter)
 
 
-def _scalar(value: Any, place: str) -> Any:
+def _scalar(value: Any, place: str, counter: list[int]) -> Any:
     if isinstance(value, Decimal):
-        return _number(value, place)
+        return _number(value, place, counter)
     if isinstance(value, datetime | date | time):
-        return value.isoformat()
+        return _text(value.isoformat(), place, counter)
     if isinstance(value, timedelta):
         return duration_iso_string(value)
     if isinstance(value, uuid.UUID):
@@ -81,23 +93,27 @@ def _scalar(value: Any, place: str) -> Any:
         advice = "decode it, or encode it as base64"
     else:
         advice = "hand over text, numbers, booleans, dates, lists and mappings"
-    raise InvalidFeedData(f"{place}: {type(value).__name__} can't be kept: {advice}.")
+    raise _refusal(place, f"{type(value).__name__} can't be kept: {advice}.")
 
 
-def _whole(value: int, place: str) -> int:
+def _whole(value: int, place: str, counter: list[int]) -> int:
     # Python refuses to write longer ones as text, and no API reads them.
     if value.bit_length() > MAX_DIGITS * 3:
-        raise InvalidFeedData(f"{place}: this number has more than {MAX_DIGITS:,} digits.")
+        raise _refusal(place, f"this number has more than {MAX_DIGITS:,} digits.")
+    _count(counter, value.bit_length() // 3)
     return value
 
 
-def _number(value: Decimal, place: str) -> int | float | str:
+def _number(value: Decimal, place: str, counter: list[int]) -> int | float | str:
     if not value.is_finite():
-        raise InvalidFeedData(f"{place}: {value} is no number that JSON has.")
-    if value == value.to_integral_value() and value.as_tuple().exponent == 0:
-        return _whole(int(value), place) if len(value.as_tuple().digits) <= MAX_DIGITS else str(value)
+        raise _refusal(place, "NaN and infinity are no numbers that JSON has.")
+    digits, exponent = value.as_tuple()[1:]
+    if exponent == 0 and len(digits) <= MAX_DIGITS:
+        return _whole(int(value), place, counter)
     as_float = float(value)
-    return as_float if math.isfinite(as_float) and Decimal(repr(as_float)) == value else str(value)
+    if math.isfinite(as_float) and Decimal(repr(as_float)) == value:
+        return as_float
+    return _text(str(value), place, counter)
 
 
 def _mapping(value: Mapping[Any, Any], place: str, depth: int, counter: list[int]) -> dict[str, Any]:
@@ -111,9 +127,9 @@ def _mapping(value: Mapping[Any, Any], place: str, depth: int, counter: list[int
     plain = {}
     for name, item in items:
         if not isinstance(name, str):
-            raise InvalidFeedData(f"{place or 'data'}: the name {name!r} is no text.")
-        inner = f"{place}.{name}" if place else name
-        plain[_text(name, place or "data", counter)] = _plain(item, inner, depth + 1, counter)
+            raise _refusal(place or "data", f"a name is of the type {type(name).__name__}, and no text.")
+        key = _text(str.__str__(name), place or "data", counter)
+        plain[key] = _plain(item, f"{place}.{key}" if place else key, depth + 1, counter)
     return plain
 
 
@@ -122,20 +138,22 @@ def _text(value: str, place: str, counter: list[int]) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InvalidFeedData(
-            f"{_ascii(place)}: this text holds half of a surrogate pair; it was cut or badly decoded."
-        ) from None
-    return value
+        pass
+    else:
+        return value
+    # Raised outside the except clause: the error of the codec holds the value.
+    raise _refusal(place, "this text holds half of a surrogate pair; it was cut or badly decoded.")
 
 
-def _ascii(place: str) -> str:
-    """A place that can be printed, even if the bad text is part of a name."""
-    return place.encode("ascii", "backslashreplace").decode()
+def _refusal(place: str, reason: str) -> InvalidFeedData:
+    """The error for a place, which consists of names that were submitted: they may be long, and unfit to be shown."""
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in place[:_SHOWN_PLACE])
+    return InvalidFeedData(f"{shown}{'…' if len(place) > _SHOWN_PLACE else ''}: {reason}")
 
 
 def _check_depth(place: str, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise InvalidFeedData(f"{place[:100]}…: nested deeper than {MAX_DEPTH} levels.")
+        raise _refusal(place, f"nested deeper than {MAX_DEPTH} levels.")
 
 
 def _count(counter: list[int], more: int) -> None:

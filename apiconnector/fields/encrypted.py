@@ -219,7 +219,7 @@ class EncryptedJSONField(EncryptedField):
         if isinstance(value, str):
             try:
                 value = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = None
         if not isinstance(value, dict):
             raise ValidationError('Enter a JSON object, such as {"name": "value"}.', code="invalid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -71,10 +72,7 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
         problems["credential_prefix"] = "A prefix is plain text without line breaks, such as Token."
     if connection.timeout is not None and not 0 < connection.timeout <= MAX_TIMEOUT:
         problems["timeout"] = f"Enter seconds above 0 and up to {MAX_TIMEOUT}, or nothing for the site's setting."
-    for name in ("client_id", "client_secret", "username", "password", "api_key"):
-        secret = getattr(connection, name)
-        if secret and not secret.stored and not _sendable(secret.reveal()):
-            problems[name] = "This holds a line break or another control character: paste it again."
+    problems |= _secret_problems(connection)
     if connection.test_path and "base_url" not in found and "allowed_hosts" not in problems:
         try:
             destinations = Destinations(connection.base_url, connection.allowed_hosts)
@@ -84,12 +82,34 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
     return problems
 
 
+def _secret_problems(connection: Connection) -> dict[str, str]:
+    """What is wrong with secrets that were typed just now; stored ones were looked at when they were."""
+    problems: dict[str, str] = {}
+    for name in ("client_id", "client_secret", "username", "password", "api_key"):
+        secret = getattr(connection, name)
+        if secret and not secret.stored and not _sendable(secret.reveal()):
+            problems[name] = "This holds a line break or another control character: paste it again."
+    variables = connection.secret_variables
+    if variables and not variables.stored and not _can_be_kept(variables.reveal()):
+        unfit = "This can't be kept as JSON, or holds half of a surrogate pair."
+        problems["secret_variables"] = unfit
+    return problems
+
+
 def _sendable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
     return not any(ord(character) < 32 or ord(character) == 127 for character in text)
+
+
+def _can_be_kept(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def url_problem(url: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from apiconnector.exceptions import Act, TokenRequestFailed
 from apiconnector.oauth.answer import ErrorReport, is_page, parse_body, plain_name, read_error
@@ -58,6 +58,7 @@ _BAD_CLIENT = frozenset({
     "invalidclient", "invalidclientid", "invalidclientsecret", "badclientid", "badclientsecret",
     "incorrectclientcredentials", "invalidclientcredentials", "clientnotfound",
 })  # fmt: skip
+_IN_ADDRESSES = ":/[]@!$&'()*+,;=%~"
 _REGISTER_REDIRECT = "Register the redirect URI shown on the connection's page at the provider, byte for byte."
 
 _REJECTED_CLIENT = (
@@ -116,7 +117,8 @@ def _redirected(url: str, answer: Answer, secrets: tuple[str, ...]) -> str:
         target = public_url(urljoin(url, location)) if location else ""
     except ValueError:
         target = ""
-    target = plain_words(without_secrets(target, secrets), MAX_NAME) or "nowhere"
+    # Fit to be copied: characters beyond ASCII as an address has them.
+    target = quote(plain_words(without_secrets(target, secrets), MAX_NAME), safe=_IN_ADDRESSES)[:MAX_NAME] or "nowhere"
     return (
         f"The token URL answered with a redirect to {target}. It was not followed: a redirected token request loses "
         "its content. If that is the provider's token endpoint, enter it as the token URL."

@@ -10,7 +10,7 @@ from apiconnector.exceptions import TokenRequestFailed
 from apiconnector.oauth.answer import parse_body, read_error
 from apiconnector.oauth.refusal import refusal
 from apiconnector.oauth.wire import Answer, Send, TokenEndpointRequest, exchange, form_request
-from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words
+from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,8 @@ MAX_TOKEN = 64 * 1024
 #: The longest lifetime that is believed, in seconds: 100 years.
 MAX_LIFETIME = 100 * 365.25 * 24 * 3600
 
+#: A shorter token may be part of a scope by chance.
+_LONG = 8
 _REFRESH_LIFETIMES = (
     "refresh_token_expires_in",
     "refresh_expires_in",
@@ -61,13 +63,13 @@ def request_token(url: str, grant: Grant, client: ClientAuthentication, send: Se
     answer = exchange(send, request)
     if isinstance(answer, TokenRequestFailed):
         raise answer
-    token = _read_token(answer, now)
+    token = _read_token(answer, now, (*grant.secrets, *client.secrets))
     if token is None:
         raise refusal(request.url, answer, grant, client)
     return token
 
 
-def _read_token(answer: Answer, now: datetime) -> TokenAnswer | None:
+def _read_token(answer: Answer, now: datetime, sent: tuple[str, ...]) -> TokenAnswer | None:
     data = parse_body(answer.body)
     if not 200 <= answer.status_code < 300 or not isinstance(data, dict) or read_error(data).present:
         return None
@@ -77,13 +79,14 @@ def _read_token(answer: Answer, now: datetime) -> TokenAnswer | None:
     if not _is_usable(access_token) or (refresh_token and not _is_usable(refresh_token)):
         return None
     token_type = data.get("token_type")
+    secrets = (access_token, refresh_token, *sent)
     return TokenAnswer(
         access_token=access_token,
         refresh_token=refresh_token,
-        token_type=plain_words(token_type, MAX_NAME) if isinstance(token_type, str) else "",
+        token_type=_words(token_type, MAX_NAME, secrets) if isinstance(token_type, str) else "",
         expires_at=_end(data, ("expires_in",), now),
         refresh_expires_at=_end(data, _REFRESH_LIFETIMES, now),
-        scope=_scope(data.get("scope")),
+        scope=_scope(data.get("scope"), secrets),
         raw=data,
     )
 
@@ -111,11 +114,16 @@ def _seconds(value: Any) -> float | None:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    # Not a number fails both comparisons.
-    return seconds if 0 < seconds <= MAX_LIFETIME else None
+    # Not a number fails both comparisons. Less than a microsecond would be no time at all.
+    return seconds if 1e-6 <= seconds <= MAX_LIFETIME else None
 
 
-def _scope(value: Any) -> str | None:
+def _scope(value: Any, secrets: tuple[str, ...]) -> str | None:
     if isinstance(value, list):
         value = " ".join(item for item in value if isinstance(item, str))
-    return plain_words(value, MAX_DESCRIPTION) if isinstance(value, str) else None
+    return _words(value, MAX_DESCRIPTION, secrets) if isinstance(value, str) else None
+
+
+def _words(text: str, limit: int, secrets: tuple[str, ...]) -> str:
+    """A text that is kept readable beside the tokens. One of them, or what was sent, has no place in it."""
+    return plain_words(without_secrets(text, (one for one in secrets if len(one) >= _LONG)), limit)

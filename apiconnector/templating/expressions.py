@@ -24,7 +24,9 @@ from jmespath.exceptions import (
 )
 
 from apiconnector.exceptions import ExpressionError
+from apiconnector.templating.interpreter import BoundedInterpreter, TooMuchWorkError
 from apiconnector.templating.plain import plain
+from apiconnector.templating.words import shown
 
 #: The longest expression, in characters.
 MAX_LENGTH = 500
@@ -55,16 +57,17 @@ def search(expression: str | Expression, root: Any) -> Any:
     """Evaluate an expression on JSON data; the result is JSON data of its own, null where nothing is found.
 
     Raises ``ExpressionError`` when the expression can't be read, when a function is unknown or is given what
-    it doesn't take, and when the result is no JSON or nested too deeply.
+    it doesn't take, when the result is no JSON or nested too deeply, and when evaluating it would take more work, or
+    make more data, than anybody needs for an answer of a megabyte.
     """
     if isinstance(expression, str):
         expression = compile_expression(expression)
     try:
-        return plain(expression._parsed.search(root))  # noqa: SLF001 - its own
-    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        return plain(BoundedInterpreter().evaluate(expression._parsed.parsed, root))  # noqa: SLF001 - its own
+    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError, TooMuchWorkError) as error:
         reason = _why_failed(error)
     # Raised outside the except clause: some of these errors hold the data.
-    raise ExpressionError(f"The expression {expression.text} failed: {reason}.")
+    raise ExpressionError(f"The expression {_named(expression.text)} failed: {reason}.")
 
 
 def truth(value: Any) -> bool:
@@ -84,7 +87,7 @@ def _compile(text: str) -> Expression:
         return Expression(text, jmespath.compile(text))
     except (JMESPathError, RecursionError) as error:
         reason = _why_unread(error)
-    raise ExpressionError(f"The expression {text} can't be read: {reason}.")
+    raise ExpressionError(f"The expression {_named(text)} can't be read: {reason}.")
 
 
 def _check_literals(text: str) -> None:
@@ -97,9 +100,13 @@ def _check_literals(text: str) -> None:
             json.loads(literal.replace("\\`", "`"))
         except (ValueError, RecursionError):
             raise ExpressionError(
-                f"The expression {text} can't be read: between the backticks at character "
+                f"The expression {_named(text)} can't be read: between the backticks at character "
                 f"{found.start() + 1} there is no JSON; a text is written in single quotes."
             ) from None
+
+
+def _named(text: str) -> str:
+    return shown(text, MAX_LENGTH)
 
 
 def _why_unread(error: Exception) -> str:
@@ -109,9 +116,9 @@ def _why_unread(error: Exception) -> str:
         case IncompleteExpressionError() | ParseError(token_type="EOF"):
             return "it ends too early"
         case LexerError():
-            return f"{error.message} at character {error.lex_position + 1}"
+            return f"{_named(error.message)} at character {error.lex_position + 1}"
         case ParseError():
-            return f"unexpected '{error.token_value}' at character {error.lex_position + 1}"
+            return f"unexpected '{_named(str(error.token_value))}' at character {error.lex_position + 1}"
     return "it is no JMESPath"
 
 
@@ -121,7 +128,9 @@ def _why_failed(error: Exception) -> str:
             expected = " or ".join(error.expected_types)
             return f"the function {error.function_name}() takes {expected}, not {error.actual_type}"
         case ArityError() | UnknownFunctionError():
-            return str(error)
+            return _named(str(error))
+        case TooMuchWorkError():
+            return "it takes more work, or makes more data, than an expression may"
         case RecursionError():
             return "the data or the expression is nested too deeply"
     return "a value can't be used there, or the result is no plain JSON"

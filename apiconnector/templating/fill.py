@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating.placeholders import Placeholder, Template, compile_template
+from apiconnector.templating.placeholders import MAX_TEXT, Placeholder, Template, compile_template
 from apiconnector.templating.plain import MAX_DEPTH, TOO_DEEP
+from apiconnector.templating.weight import Scale
+from apiconnector.templating.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+#: The largest JSON that is made from a template, in characters and members: some placeholders of full length.
+MAX_FILLED = 10 * MAX_TEXT
 
 Place = tuple[str | int, ...]
 
@@ -24,9 +29,10 @@ def fill(value: Any, context: Mapping[str, Any]) -> Any:
     """Fill every text of a JSON value, and every key that holds ``{{``; the rest stays as it is.
 
     Raises ``TemplateError`` with the place of the text that can't be filled, for two keys that come out the
-    same, and for what is no JSON or nested more than ``MAX_DEPTH`` levels deep.
+    same, for what is no JSON or nested more than ``MAX_DEPTH`` levels deep, and for more than ``MAX_FILLED``
+    characters in all.
     """
-    return _fill(value, context, ())
+    return _fill(value, context, (), _Room())
 
 
 def check(value: Any) -> None:
@@ -81,24 +87,38 @@ def _encoded(placeholder: Placeholder, text: str) -> str:
     raise TemplateError(f"{placeholder} has characters that UTF-8 can't write.")
 
 
-def _fill(value: Any, context: Mapping[str, Any], place: Place) -> Any:
+class _Room:
+    """What is left of ``MAX_FILLED``: one value in many places is written many times."""
+
+    def __init__(self) -> None:
+        self._left = MAX_FILLED
+        self._scale = Scale()
+
+    def take(self, value: Any) -> Any:
+        self._left -= self._scale.weight(value)
+        if self._left < 0:
+            raise TemplateError(f"The filled data would be longer than {MAX_FILLED:,} characters.")
+        return value
+
+
+def _fill(value: Any, context: Mapping[str, Any], place: Place, room: _Room) -> Any:
     match value:
         case str():
             try:
-                return compile_template(value).render(context)
+                return room.take(compile_template(value).render(context))
             except TemplateError as error:
                 raise _at(place, error) from None
         case list():
             _check_depth(place)
-            return [_fill(item, context, (*place, index)) for index, item in enumerate(value)]
+            return [_fill(item, context, (*place, index), room) for index, item in enumerate(value)]
         case dict():
-            return _fill_object(value, context, place)
+            return _fill_object(value, context, place, room)
         case None | bool() | int() | float():
             return value
     raise _not_json(value, place)
 
 
-def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place) -> dict[str, Any]:
+def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place, room: _Room) -> dict[str, Any]:
     _check_depth(place)
     filled: dict[str, Any] = {}
     for key, item in value.items():
@@ -106,12 +126,12 @@ def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place
         name = key
         if "{{" in key:
             try:
-                name = compile_template(key).render_text(context)
+                name = room.take(compile_template(key).render_text(context))
             except TemplateError as error:
                 raise _at(inner, error) from None
         if name in filled:
             raise _at(inner, "another key comes out the same.")
-        filled[name] = _fill(item, context, inner)
+        filled[name] = _fill(item, context, inner, room)
     return filled
 
 
@@ -155,5 +175,5 @@ def _not_json(value: Any, place: Place) -> TemplateError:
 
 
 def _at(place: Place, reason: TemplateError | str) -> TemplateError:
-    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-    return TemplateError(f"{steps.removeprefix('.')}: {reason}" if place else str(reason))
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in place)
+    return TemplateError(f"{shown(steps.removeprefix('.'), 300)}: {reason}" if place else str(reason))

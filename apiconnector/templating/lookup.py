@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apiconnector.exceptions import TemplateError
+from apiconnector.templating.words import shown
 
 #: What ``look_up`` gives for a name that isn't there.
 MISSING = object()
@@ -60,11 +61,6 @@ def kind(value: Any) -> str:
     return "null" if value is None else "neither a list nor an object"
 
 
-def shortened(text: str, longest: int = 80) -> str:
-    """Cut a text for an error message."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
 def _step(current: Any, part: str) -> Any:
     if isinstance(current, Mapping):
         return current.get(part, MISSING)
@@ -83,9 +79,9 @@ def _unknown(operand: Operand, context: Mapping[str, Any]) -> TemplateError:
     while (inner := _step(current, parts[known])) is not MISSING:
         current = inner
         known += 1
-    where = f" in '{shortened('.'.join(parts[:known]))}'" if known else ""
-    unknown = f"unknown name '{shortened(parts[known])}'{where}"
-    return TemplateError(f"{{{{ {shortened(str(operand))} }}}}: {unknown}; {_offered(current)}.")
+    where = f" in '{shown('.'.join(parts[:known]))}'" if known else ""
+    unknown = f"unknown name '{shown(parts[known])}'{where}"
+    return TemplateError(f"{{{{ {shown(str(operand))} }}}}: {unknown}; {_offered(current)}.")
 
 
 def _offered(current: Any) -> str:

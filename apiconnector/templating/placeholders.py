@@ -19,11 +19,15 @@ from django.template.exceptions import TemplateSyntaxError
 from django.utils.functional import Promise
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating.lookup import MISSING, Name, Operand, kind, look_up, resolve, shortened
+from apiconnector.templating.lookup import MISSING, Name, Operand, kind, look_up, resolve
 from apiconnector.templating.plain import plain
+from apiconnector.templating.words import shown
 
 #: The longest template, and the longest text put together from one, in characters.
 MAX_TEXT = 1_000_000
+
+#: The longest placeholder, in characters. Django's parser looks at some of them again and again.
+MAX_PLACEHOLDER = 10_000
 
 #: ``encode(value, text)``: what stands in the text for a placeholder, given its value and that as plain text.
 Encode = Callable[[Any, str], str]
@@ -58,7 +62,7 @@ class Placeholder:
     filters: tuple[tuple[Filter, Operand], ...]
 
     def __str__(self) -> str:
-        return f"{{{{ {self.subject} }}}}"
+        return f"{{{{ {shown(str(self.subject))} }}}}"
 
     def names(self) -> Iterator[str]:
         """Every name that is looked up, those of the filters' arguments too."""
@@ -143,8 +147,8 @@ def compile_template(text: str) -> Template:
     """Read a text with placeholders; the same text is read once.
 
     Raises ``TemplateError`` for a placeholder that can't be read, a filter that doesn't exist, ``{%`` or
-    ``{#``, an unclosed ``{{`` and a text longer than ``MAX_TEXT`` characters. A ``}}`` by itself is plain
-    text; ``{{ "{{" }}`` gives two braces.
+    ``{#``, an unclosed ``{{``, and more characters than ``MAX_TEXT`` in the text or ``MAX_PLACEHOLDER`` in a
+    placeholder. A ``}}`` by itself is plain text; ``{{ "{{" }}`` gives two braces.
     """
     if len(text) > MAX_TEXT:
         raise TemplateError(f"The text is longer than {MAX_TEXT:,} characters.")
@@ -171,7 +175,12 @@ def _split(text: str) -> Iterator[str | Placeholder]:
             raise TemplateError(f"The {{{{ at character {start + 1} is not closed, or a quote in it is not.")
         if start > end:
             yield text[end:start]
-        yield _placeholder(found[1].strip())
+        source = found[1].strip()
+        if len(source) > MAX_PLACEHOLDER:
+            raise TemplateError(
+                f"The placeholder at character {start + 1} is longer than {MAX_PLACEHOLDER:,} characters."
+            )
+        yield _placeholder(source)
         end = found.end()
     if end < len(text):
         yield text[end:]
@@ -199,8 +208,8 @@ def _placeholder(source: str) -> Placeholder:
         subject = _subject(expression.var)
         filters = tuple((apply, _operand(argument)) for apply, ((_, argument),) in expression.filters)
     except TemplateSyntaxError as error:
-        reason = shortened(str(error), 200)
-        raise TemplateError(f"{{{{ {shortened(source)} }}}} can't be read: {reason}.") from None
+        reason = shown(str(error), 200)
+        raise TemplateError(f"{{{{ {shown(source)} }}}} can't be read: {reason}.") from None
     return Placeholder(subject, filters)
 
 

@@ -72,6 +72,7 @@ def test_what_is_no_error(extra: dict[str, Any]) -> None:
         ("-3600", None),
         (124234123534, None),
         (1e300, None),
+        (4e-7, None),
         ("1e999", None),
         (10**400, None),
         (float("nan"), None),
@@ -151,6 +152,22 @@ def test_token_types(value: Any, expected: str) -> None:
 def test_refresh_tokens(value: Any, expected: str) -> None:
     assert ask(answer(PLAIN | {"refresh_token": value})).refresh_token == expected
     assert ask(answer(PLAIN)).refresh_token == ""
+
+
+@pytest.mark.parametrize("name", ["scope", "token_type"])
+def test_no_token_and_no_secret_is_kept_readable_beside_it(name: str) -> None:
+    tokens = {"access_token": "issued-access-token", "refresh_token": "issued/refresh+token"}
+    for secret in (
+        *tokens.values(),
+        "refresh-value",
+        "client-secret-value",
+        "CLIENT-SECRET-VALUE",
+        "issued%2Frefresh%2Btoken",
+    ):
+        token = ask(answer(tokens | {name: f"read {secret} write"}))
+        assert getattr(token, name) == "read [redacted] write"
+    # A short one may be part of a word.
+    assert getattr(ask(answer({"access_token": "read", name: "read-only"})), name) == "read-only"
 
 
 def test_the_longest_token_and_odd_ones() -> None:

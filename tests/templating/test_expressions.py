@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -135,10 +136,39 @@ def test_deep_data_is_an_expression_error(expression: str) -> None:
 
 
 def test_the_same_list_named_over_and_over_stays_small() -> None:
-    doubled = "|".join(["[@,@]"] * 80)
+    doubled = "|".join(["[@,@]"] * 40)
 
-    assert search(f"{doubled}|type(@)", [1]) == "array"
-    assert len(search(doubled, [1])) == 2
+    assert search(f"{doubled}{'|[0]' * 38}", [1]) == [[[1], [1]]] * 2
+    assert search("|".join(["[@,@]"] * 3), 1) == [[[1, 1]] * 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        pytest.param("|".join(["[@,@]"] * 80), [1], id="a result that could not be written"),
+        pytest.param("|".join(["[@,@]"] * 80) + "|to_string(@)", [1], id="the same as text"),
+        pytest.param("|".join(["[@,@]"] * 60) + "|type(@)", [1], id="the same as an argument"),
+        pytest.param("[{0},{0}]|[0]==[1]".format("|".join(["[@,@]"] * 35)), 1, id="comparing two such"),
+        pytest.param("|".join(["[@,@][]"] * 60), [1], id="a list that doubles"),
+        pytest.param("|".join(["[@,@][]|[::1]"] * 30), [1], id="a list that doubles and is copied"),
+        pytest.param("|".join(["join('',[@,@])"] * 30), "ab", id="a text that doubles"),
+        pytest.param("|".join(["to_string([@])"] * 30), "\\", id="escapes that double"),
+        pytest.param("map(&" * 8 + "@" + ",`[1,2,3,4,5,6,7,8,9,0]`)" * 8, 1, id="loops inside each other"),
+        pytest.param("[?to_string($x)]".replace("$x", "[@,`%s`]" % ("1" * 400)), list(range(100_000)), id="a large list"),
+    ],
+)  # fmt: skip
+def test_what_takes_too_much_work_is_given_up(text: str, root: Any) -> None:
+    began = time.monotonic()
+    with pytest.raises(ExpressionError, match="takes more work"):
+        search(text, root)
+    assert time.monotonic() - began < 20  # a second or two; without the bound, for ever
+
+
+def test_answers_of_a_megabyte_fit() -> None:
+    root = {"body": [{"id": number, "name": "x"} for number in range(40_000)]}
+    assert len(search("body[?name == 'x'].{id: id, label: name}", root)) == 40_000
+    assert search("sort_by(body, &id)[-1].id", root) == 39_999
+    assert search("length(join(',', body[*].to_string(id)))", root) > 200_000
 
 
 @pytest.mark.parametrize("value", [None, False, "", [], {}], ids=repr)
@@ -171,3 +201,12 @@ def test_an_expression_is_compiled_once_and_shared_by_threads() -> None:
     assert results == list(range(2, 200))
     assert compile_expression("rows[?n > `1`].n | [0]") is expression
     assert "rows" in repr(expression)
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800", "a\n\u202e(", '"\ud800"(', "`\ud800", "x\x00()", "'\ud800'.abs(@)"], ids=ascii
+)
+def test_errors_are_fit_to_be_shown(text: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        search(text, {})
+    assert str(caught.value).isprintable()

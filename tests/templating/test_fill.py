@@ -192,3 +192,25 @@ def test_refuses_paths(path: str, context: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_all_that_is_filled_is_bounded() -> None:
+    template = {str(number): "{{ a }}" for number in range(20)}
+    assert len(fill(template, {"a": "x" * 100_000})) == 20
+    for value in ("x" * 900_000, ["x" * 900_000], {"x" * 900_000: 1}):
+        with pytest.raises(TemplateError, match="longer than 10,000,000 characters"):
+            fill(template, {"a": value})
+    with pytest.raises(TemplateError, match="longer than 10,000,000 characters"):
+        fill({f"{number}{{{{ a }}}}": 1 for number in range(20)}, {"a": "x" * 900_000})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"\ud800": "{{ x }}"}, {"a\n\u202e": ["{{ x }}"]}, {"k" * 5000: "{{ x }}"}, {"a": "{{ \ud800 }}"}, {"a": '{{ "\ud800"|x }}'}],
+    ids=ascii,
+)  # fmt: skip
+def test_errors_are_fit_to_be_shown(value: Any) -> None:
+    with pytest.raises(TemplateError) as caught:
+        fill(value, {})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600

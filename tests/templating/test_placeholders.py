@@ -143,6 +143,8 @@ def test_defaults(text: str, expected: Any) -> None:
         pytest.param("{{ a|escape }}", "filter 'escape' is not available", id="Django's filter"),
         pytest.param("x" * (MAX_TEXT + 1), "longer than 1,000,000 characters", id="very long"),
         pytest.param("{{ " + "x" * 5000 + "! }}", "…", id="long name in the message"),
+        pytest.param("{{ a" + " " * 500_000 + "b }}", "longer than 10,000 characters", id="long space"),
+        pytest.param("{{ " + "a|" * 50_000 + "a }}", "longer than 10,000 characters", id="many filters"),
         pytest.param("{{" * 50_000, "not closed", id="many opening braces"),
         pytest.param("{{ '" + "\\'" * 100_000, "not closed", id="many escaped quotes"),
     ],

@@ -1,0 +1,1 @@
+"""Properties that hold for any input. ``python -m tests.properties`` looks for counterexamples for longer."""
