@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -125,6 +126,37 @@ class TestCallable:
         store.now += 2
         assert conf.keys() == (NEW, OLD)
         assert store.calls == 2
+
+    def test_the_child_of_a_fork_does_not_wait_for_a_thread_it_has_not(self) -> None:
+        """Workers are forked while another thread may be asking for the keys."""
+        script = f"""
+import os, signal, sys, threading, types
+from django.conf import settings
+settings.configure(APICONNECTOR_KEYS="kept.keys")
+asked, go, parent = threading.Event(), threading.Event(), os.getpid()
+
+def keys():
+    if os.getpid() == parent:
+        asked.set()
+        go.wait(10)
+    return ["{OLD}"]
+
+sys.modules["kept"] = types.SimpleNamespace(keys=keys)
+from apiconnector import conf
+thread = threading.Thread(target=conf.keys)
+thread.start()
+asked.wait(10)
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    os._exit(0 if conf.keys() == ("{OLD}",) else 1)
+ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+go.set()
+thread.join()
+sys.exit(0 if ended == 0 else f"the child ended with {{ended}}")
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
 
     def test_a_changed_setting_forgets_what_it_returned(self, store: Store) -> None:
         assert conf.keys() == (OLD,)
