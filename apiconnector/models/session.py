@@ -151,7 +151,9 @@ class Redaction:
     def everything(self) -> Redactor:
         """A redactor for every credential of the connection, sent or not, and for its token."""
         connection = self._connection
-        secrets = [getattr(connection, name) for name in (*_SECRET_NAMES, "secret_variables")]
+        secrets = [getattr(connection, name) for name in ("client_secret", "password", "api_key", "secret_variables")]
+        if connection.username_is_secret:
+            secrets.append(connection.username)
         token = Token.objects.filter(connection_id=connection.pk).first()
         secrets += [token.access_token, token.refresh_token] if token else []
         values = {text for secret in secrets for text in _texts(secret)} | connection.opened | _written_down(connection)
@@ -204,6 +206,7 @@ def run_test(connection: Connection) -> TestResult:
     redact = connection.redactor()
     return replace(
         result,
+        message=redact(result.message),
         request=redact(f"{answer.request.method} {answer.url}"),
         headers={
             name: REDACTED if name.lower() == "set-cookie" else redact(value) for name, value in answer.headers.items()
