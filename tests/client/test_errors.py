@@ -204,9 +204,13 @@ def test_a_body_that_breaks_off_while_it_is_read(broken: str, read: Callable[[re
         connection.recv(65536)
         connection.sendall(f"HTTP/1.1 200 OK\r\n{broken}".encode())
 
-    with raw_server(talk) as url, open_session(url) as session, session.get("x", stream=True) as answer:
-        with pytest.raises(requests.RequestException) as error:
-            read(answer)
+    with (
+        raw_server(talk) as url,
+        open_session(url) as session,
+        session.get("x", stream=True) as answer,
+        pytest.raises(requests.RequestException) as error,
+    ):
+        read(answer)
     assert "canary" not in shown(error.value)
 
 
