@@ -28,6 +28,7 @@ from apiconnector.exceptions import ConfigurationError, SecretUnreadable
 from apiconnector.fields import EncryptedJSONField, EncryptedTextField
 from apiconnector.management import rotation, stored
 from apiconnector.models import AuthorizationAttempt, Connection, Token
+from apiconnector.oauth import TokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -662,6 +663,21 @@ class TestWhileOthersWrite:
         token = Token.objects.get()
         assert (token.access_token.reveal(), token.refresh_token.reveal()) == ("canary-a2", "canary-r2")
         assert token.generation == 2
+
+    def test_a_refresh_under_way_does_not_put_the_old_text_back(self, crm: Connection, settings: Any) -> None:
+        """The provider answers after the rotation, without another refresh token, and the old key is taken out."""
+        settings.APICONNECTOR_KEYS = [OLD]
+        Token.objects.all().delete()
+        token = Token.objects.create(connection=crm, access_token="access-1", refresh_token="refresh-1")
+        assert Token.objects.acquire_lease(token, owner="me", seconds=60)
+        settings.APICONNECTOR_KEYS = [NEW, OLD]
+        assert call("rotate").status == call("verify").status == 0
+        answer = TokenAnswer("access-2", "", "Bearer", None, None, None, {})
+        assert Token.objects.store(token, answer, owner="me", scope="")
+        settings.APICONNECTOR_KEYS = [NEW]
+        stored_now = Token.objects.get()
+        assert stored_now.access_token.reveal() == "access-2"
+        assert stored_now.refresh_token.reveal() == "refresh-1"
 
     def test_saves_in_a_storm_are_all_kept(self, crm: Connection, settings: Any) -> None:
         settings.APICONNECTOR_KEYS = [OLD, NEW]  # they go on writing with the old key
