@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import math
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -107,6 +108,10 @@ class _ProvidedKeys:
         self._kept: _Kept | None = None
         self._logged_at = -math.inf
 
+    def start_afresh(self) -> None:
+        """Give up the lock, for the child of a fork: the thread that held it is not there to release it."""
+        self._lock, self._caller = threading.Lock(), None
+
     def forget(self, *, setting: str, **_: Any) -> None:
         """Call it again, because the setting was changed: ``override_settings`` says so."""
         if setting == "APICONNECTOR_KEYS":
@@ -184,6 +189,8 @@ def _called(path: str) -> tuple[str, ...] | str:
 
 _provided = _ProvidedKeys()
 setting_changed.connect(_provided.forget, dispatch_uid="apiconnector.keys")
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_provided.start_afresh)
 
 
 def base_url() -> str:

@@ -136,6 +136,11 @@ class Secret(Generic[T]):
         """The column the ciphertext was written for; empty for a value that was not saved yet."""
         return self._column
 
+    @property
+    def is_identifier(self) -> bool:
+        """Whether the value is no secret by itself, such as a client ID: it may be shown."""
+        return self._is_identifier
+
     def reveal(self) -> T:
         """Return the value itself.
 

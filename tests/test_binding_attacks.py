@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection as database
 from django.utils import timezone
 
-from apiconnector.exceptions import ApiConnectorError, SecretSealed
+from apiconnector.exceptions import ApiConnectorError, ConfigurationError, SecretSealed
 from apiconnector.feeds import run_feed
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token
 from apiconnector.shortcuts import connect
@@ -337,3 +337,27 @@ def test_a_session_that_was_open_before_goes_on_where_it_was(world: World) -> No
     with connect("crm") as api, pytest.raises(SecretSealed):
         api.get("x")
     assert world.evil.received == []
+
+
+def test_a_session_that_was_opened_before_sends_no_new_secret_to_the_old_host() -> None:
+    """The object is read again after its host was changed; the session of it still goes where it went."""
+    with api_server() as old, api_server() as new:
+        connection = Connection.objects.create(
+            name="CRM", slug="crm", base_url=old.url, auth_method="bearer", api_key="canary-old",
+            secret_variables={"s": "canary-old"}, default_headers={"X-S": "{{ s }}"},
+        )  # fmt: skip
+        used, unused = connection.session(), connection.session()
+        assert used.get("x").ok
+        row = Connection.objects.get(pk=connection.pk)
+        row.base_url, row.api_key, row.secret_variables = new.url, "canary-new", {"s": "canary-new"}
+        row.save()
+        connection.refresh_from_db()
+        for session in (used, unused):
+            with pytest.raises(ConfigurationError, match="other hosts than when this session was opened"):
+                session.get("x")
+            session.close()
+        with pytest.raises(ConfigurationError):
+            unused.get("x", auth=("own", "credential"))
+        assert connection.session().get("x").ok
+    assert [request.headers["Authorization"] for request in old.received] == ["Bearer canary-old"]
+    assert [request.headers["Authorization"] for request in new.received] == ["Bearer canary-new"]

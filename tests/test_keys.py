@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from apiconnector.exceptions import ConfigurationError, SecretUnreadable
 from apiconnector.fields import EncryptedJSONField, EncryptedTextField
 from apiconnector.management import rotation, stored
 from apiconnector.models import AuthorizationAttempt, Connection, Token
+from apiconnector.oauth import TokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +127,37 @@ class TestCallable:
         store.now += 2
         assert conf.keys() == (NEW, OLD)
         assert store.calls == 2
+
+    def test_the_child_of_a_fork_does_not_wait_for_a_thread_it_has_not(self) -> None:
+        """Workers are forked while another thread may be asking for the keys."""
+        script = f"""
+import os, signal, sys, threading, types
+from django.conf import settings
+settings.configure(APICONNECTOR_KEYS="kept.keys")
+asked, go, parent = threading.Event(), threading.Event(), os.getpid()
+
+def keys():
+    if os.getpid() == parent:
+        asked.set()
+        go.wait(10)
+    return ["{OLD}"]
+
+sys.modules["kept"] = types.SimpleNamespace(keys=keys)
+from apiconnector import conf
+thread = threading.Thread(target=conf.keys)
+thread.start()
+asked.wait(10)
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    os._exit(0 if conf.keys() == ("{OLD}",) else 1)
+ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+go.set()
+thread.join()
+sys.exit(0 if ended == 0 else f"the child ended with {{ended}}")
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
 
     def test_a_changed_setting_forgets_what_it_returned(self, store: Store) -> None:
         assert conf.keys() == (OLD,)
@@ -630,6 +663,21 @@ class TestWhileOthersWrite:
         token = Token.objects.get()
         assert (token.access_token.reveal(), token.refresh_token.reveal()) == ("canary-a2", "canary-r2")
         assert token.generation == 2
+
+    def test_a_refresh_under_way_does_not_put_the_old_text_back(self, crm: Connection, settings: Any) -> None:
+        """The provider answers after the rotation, without another refresh token, and the old key is taken out."""
+        settings.APICONNECTOR_KEYS = [OLD]
+        Token.objects.all().delete()
+        token = Token.objects.create(connection=crm, access_token="access-1", refresh_token="refresh-1")
+        assert Token.objects.acquire_lease(token, owner="me", seconds=60)
+        settings.APICONNECTOR_KEYS = [NEW, OLD]
+        assert call("rotate").status == call("verify").status == 0
+        answer = TokenAnswer("access-2", "", "Bearer", None, None, None, {})
+        assert Token.objects.store(token, answer, owner="me", scope="")
+        settings.APICONNECTOR_KEYS = [NEW]
+        stored_now = Token.objects.get()
+        assert stored_now.access_token.reveal() == "access-2"
+        assert stored_now.refresh_token.reveal() == "refresh-1"
 
     def test_saves_in_a_storm_are_all_kept(self, crm: Connection, settings: Any) -> None:
         settings.APICONNECTOR_KEYS = [OLD, NEW]  # they go on writing with the old key

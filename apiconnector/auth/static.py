@@ -46,9 +46,7 @@ class Basic(AuthMethod):
         """Set ``Authorization: Basic``."""
         username, password = self.connection.reveal("username"), self.connection.reveal("password")
         credentials = b64encode(f"{username}:{password}".encode()).decode()
-        # Without a password the user name is the secret.
-        for secret in (credentials, *([] if password else [username])):
-            remember(secret)
+        remember(credentials)
         in_header(request, "Authorization", f"Basic {credentials}")
         return request
 

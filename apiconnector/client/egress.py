@@ -86,14 +86,18 @@ class Egress:
         return host in self._names or any(host.endswith(suffix) for suffix in self._suffixes)
 
     def problem(self, origin: Origin) -> str:
-        """Why nothing may be sent to an origin, as far as can be told without resolving it; else empty."""
+        """Why nothing may be sent to an origin, as far as can be told before resolving it; else empty."""
+        if self._networks and _address(origin.host) is None:
+            return ""  # its addresses decide
+        return self.problem_unresolved(origin)
+
+    def problem_unresolved(self, origin: Origin) -> str:
+        """The same where nothing is known of its addresses: no network can be the reason to trust a name."""
         if self.trusts(origin.host):
             return ""
         if address := _address(origin.host):
             if not _is_public(address):
                 return f"{origin.host} is a private, local or reserved address."
-        elif self._networks:
-            return ""  # its addresses decide
         elif f".{origin.host}".endswith(_LOCAL_NAMES):
             return f"{origin.host} is a name inside a local network."
         if origin.scheme == "http":
@@ -161,7 +165,8 @@ def resolve(scheme: str, host: str, port: int) -> list[str]:
 def check_behind_proxy(url: str) -> None:
     """Raise ``DestinationRefused`` for a name that has, as seen from here, an address that may not be reached.
 
-    The proxy looks the name up again, and may find something else. A name that is not known here is the proxy's matter.
+    The proxy looks the name up again, and may find something else. A name that is not known here is judged as it is
+    written: whether it leads to a network that is trusted is more than this server can tell.
     """
     origin = Origin.of(url)
     if problem := _judged(conf.trusted_hosts(), origin, int(time.monotonic() / _KEPT)):
@@ -171,10 +176,12 @@ def check_behind_proxy(url: str) -> None:
 @lru_cache(maxsize=1024)
 def _judged(trusted: tuple[str, ...], origin: Origin, period: int) -> str:
     del period  # a part of the key: each of them is judged anew
+    policy = _policy(trusted)
     try:
-        return _policy(trusted).judge(origin.scheme, origin.host, _addresses(origin.host, origin.port))
+        addresses = _addresses(origin.host, origin.port)
     except socket.gaierror:
-        return ""
+        return policy.problem_unresolved(origin)
+    return policy.judge(origin.scheme, origin.host, addresses)
 
 
 def _addresses(host: str, port: int) -> list[str]:

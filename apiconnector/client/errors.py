@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -24,9 +24,29 @@ def presentable(error: Exception, redact: Callable[[str], str]) -> Exception:
         return requests.ConnectionError(redact(str(error)))
     if isinstance(error, requests.RequestException) and not isinstance(error, ApiConnectorError):
         return _remade(error, redact(str(error)))
-    error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)
+    _redact_inside(error, redact)
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def _redact_inside(error: Exception, redact: Callable[[str], str]) -> None:
+    """Redact what an error holds: its arguments and notes, and what Python's own keep beside them."""
+    error.args = tuple(_redacted(part, redact) for part in error.args)
+    if hasattr(error, "__notes__"):
+        error.__notes__ = [redact(note) for note in error.__notes__]
+    if isinstance(error, UnicodeEncodeError):
+        error.object = redact(error.object)
+    elif isinstance(error, UnicodeDecodeError):
+        error.object = b""
+    elif isinstance(error, OSError) and isinstance(error.filename, str):
+        error.filename = redact(error.filename)
+
+
+def _redacted(part: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(part, str):
+        return redact(part)
+    shown = repr(part)
+    return part if (clean := redact(shown)) == shown else clean
 
 
 def _remade(error: requests.RequestException, text: str) -> requests.RequestException:

@@ -6,24 +6,51 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from apiconnector.client.errors import presentable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class ApiResponse(requests.Response):
-    """A ``requests.Response``; ``json()`` of what is no JSON raises from a frame that does not hold the body."""
+    """A ``requests.Response`` whose errors are redacted, and come from frames that do not hold the body.
+
+    ``json()`` has some of its own, and so has reading a body that was not read before (``stream=True``).
+    """
 
     redact: Callable[[str], str] = str
 
     def json(self, **kwargs: Any) -> Any:
-        """The parsed body; raises ``requests.JSONDecodeError``, whose ``doc`` is redacted."""
+        """The parsed body; raises ``requests.JSONDecodeError``, whose ``doc`` is redacted, and ``RecursionError``."""
+        failure: Exception
         try:
             return super().json(**kwargs)
         except requests.JSONDecodeError as error:
-            failure = requests.JSONDecodeError(error.msg, self.redact(error.doc), 0)
-            failure.pos, failure.lineno, failure.colno = error.pos, error.lineno, error.colno
-            failure.args = error.args
+            failure = _without_body(error, self.redact)
+        except RecursionError:
+            failure = RecursionError("The answer is nested too deeply to be read as JSON.")
         raise failure
+
+    def iter_content(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """The body in pieces, as requests gives it; ``content`` and lines are made of them."""
+        return _cleanly(super().iter_content(*args, **kwargs), self.redact)
+
+
+def _without_body(error: requests.JSONDecodeError, redact: Callable[[str], str]) -> requests.JSONDecodeError:
+    failure = requests.JSONDecodeError(error.msg, redact(error.doc), 0)
+    failure.pos, failure.lineno, failure.colno = error.pos, error.lineno, error.colno
+    failure.args = error.args
+    return failure
+
+
+def _cleanly(chunks: Iterator[Any], redact: Callable[[str], str]) -> Iterator[Any]:
+    try:
+        yield from chunks
+    except Exception as error:  # noqa: BLE001 - raised below, where it gets no context
+        failure = presentable(error, redact)
+    else:
+        return
+    raise failure
 
 
 def own(response: requests.Response, redact: Callable[[str], str]) -> requests.Response:

@@ -263,6 +263,6 @@ class ApiSession(PlainSession):
 
     def _redacted(self, response: Response) -> Response:
         response.url = self.redact(response.url or "")
-        if not response.ok and isinstance(response.reason, str):
+        if isinstance(response.reason, str):
             response.reason = self.redact(response.reason)
         return own(response, self.redact)

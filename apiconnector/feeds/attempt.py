@@ -140,7 +140,7 @@ def _response(answer: requests.Response | None, redact: Redactor) -> dict[str, A
         return None
     return {
         "status_code": answer.status_code,
-        "reason": answer.reason,
+        "reason": redact(answer.reason or ""),
         "headers": _headers(answer.headers, redact),
         "body": _kept(answer.content, redact),
     }

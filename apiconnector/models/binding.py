@@ -17,6 +17,7 @@ from apiconnector.crypto import Secret
 from apiconnector.exceptions import ConfigurationError, SecretSealed, TemplateError
 from apiconnector.fields import EncryptedField, EncryptedJSONField, EncryptedTextField
 from apiconnector.models import hosts
+from apiconnector.redaction import SHORT, remember
 from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ class BoundSecrets(models.Model):
                 f"The {what} of “{self}” was typed before {self._in_words(new, named)} was entered as a host. "
                 "Type it again, or authorize again, to send it there."
             )
-        self.opened.update(leaves(envelope.value))
+        if not secret.is_identifier:
+            self.opened.update(leaves(envelope.value))
         return envelope.value
 
     def hosts_in_words(self) -> str:
@@ -165,7 +167,16 @@ class BoundSecrets(models.Model):
 
     def reveal(self, name: str) -> Any:
         """Decrypt the credential in column ``name``; raises what ``open()`` raises."""
-        return self.open(getattr(self, name), self.label_of(name))
+        value = self.open(getattr(self, name), self.label_of(name))
+        if name == "username" and self.username_is_secret:
+            remember(value)
+            self.opened.update(leaves(value))
+        return value
+
+    @property
+    def username_is_secret(self) -> bool:
+        """Whether the user name stands alone: then it is a key that an API takes in its place."""
+        return not self.password
 
     def sealed_by(self) -> Seal | None:
         """What is new to a secret that would be sent; None where nothing is. Secrets that no key opens do not count."""
@@ -215,9 +226,12 @@ class BoundSecrets(models.Model):
 
 
 def leaves(value: Any) -> list[str]:
-    """Every text inside a secret that was opened."""
+    """Every text inside a secret that was opened, and every number as it is sent."""
     if isinstance(value, str):
         return [value] if value else []
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # A short one is rather a choice than a credential, and would take all such numbers out of what is kept.
+        return [text] if len(text := str(value)) >= SHORT else []
     if isinstance(value, dict):
         return [text for item in value.values() for text in leaves(item)]
     if isinstance(value, list):

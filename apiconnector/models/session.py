@@ -63,8 +63,21 @@ class _Deferred(AuthBase):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._method: AuthMethod | None = None
+        self._goes_to = _goes_to(connection)
+
+    def require_unmoved(self) -> None:
+        """Raise ``ConfigurationError`` where the connection has other hosts than the session that was opened of it.
+
+        A secret is opened for the hosts that the connection names now, and the session sends where it did then.
+        """
+        if _goes_to(self._connection) != self._goes_to:
+            raise ConfigurationError(
+                f"“{self._connection}” has other hosts than when this session was opened. "
+                "Nothing was sent; open another one."
+            )
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        self.require_unmoved()
         if self._method is None:
             _require_usable(self._connection)
             self._method = self._connection.method(self._connection)
@@ -72,7 +85,12 @@ class _Deferred(AuthBase):
 
     def renew(self, request: requests.PreparedRequest) -> bool:
         """Authenticate anew after a 401, if the method can."""
+        self.require_unmoved()
         return self._method is not None and self._method.renew(request)
+
+
+def _goes_to(connection: Connection) -> tuple[Any, list[Any]]:
+    return connection.base_url, list(connection.allowed_hosts or ())
 
 
 def _require_usable(connection: Connection) -> None:
@@ -91,14 +109,15 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
         destinations=Destinations(connection.base_url, connection.allowed_hosts),
         auth=auth,
         renew=auth.renew,
-        configure=partial(_configure, connection),
+        configure=partial(_configure, connection, auth),
         redact=Redaction(connection),
         wire=wire,
     )
 
 
-def _configure(connection: Connection, session: ApiSession) -> None:
+def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> None:
     """Set what may be wrong: it is read at the first request, where an error of it belongs."""
+    auth.require_unmoved()
     session.timeout = connection.timeout_seconds
     connection.opened.update(_written_down(connection))
     if _has_defaults(connection):
@@ -151,7 +170,9 @@ class Redaction:
     def everything(self) -> Redactor:
         """A redactor for every credential of the connection, sent or not, and for its token."""
         connection = self._connection
-        secrets = [getattr(connection, name) for name in (*_SECRET_NAMES, "secret_variables")]
+        secrets = [getattr(connection, name) for name in ("client_secret", "password", "api_key", "secret_variables")]
+        if connection.username_is_secret:
+            secrets.append(connection.username)
         token = Token.objects.filter(connection_id=connection.pk).first()
         secrets += [token.access_token, token.refresh_token] if token else []
         values = {text for secret in secrets for text in _texts(secret)} | connection.opened | _written_down(connection)
@@ -204,6 +225,7 @@ def run_test(connection: Connection) -> TestResult:
     redact = connection.redactor()
     return replace(
         result,
+        message=redact(result.message),
         request=redact(f"{answer.request.method} {answer.url}"),
         headers={
             name: REDACTED if name.lower() == "set-cookie" else redact(value) for name, value in answer.headers.items()

@@ -52,9 +52,14 @@ class TokenQuerySet(models.QuerySet["Token"]):
         self.filter(pk=token.pk, lease_owner=owner).update(lease_owner="", lease_until=None, refresh_started_at=None)
 
     def store(self, token: Token, answer: TokenAnswer, *, owner: str, scope: str) -> bool:
-        """Write a refreshed token; false when the lease was lost and another generation is there already."""
-        hosts = token.connection.secret_hosts()
-        values = token.values_from(answer, scope=scope, hosts=hosts, keep=token.refresh_token)
+        """Write a refreshed token; false when the lease was lost and another generation is there already.
+
+        The refresh token stays as it is in the row when the answer has no new one.
+        """
+        values = token.values_from(answer, scope=scope, hosts=token.connection.secret_hosts())
+        if not answer.refresh_token:
+            # Not written as it was read: it may have been encrypted with a newer key since.
+            del values["refresh_token"]
         return (
             self.filter(pk=token.pk, generation=token.generation, lease_owner=owner).update(
                 **values,
@@ -119,18 +124,11 @@ class Token(models.Model):
         return field.seal(value, hosts)
 
     @classmethod
-    def values_from(
-        cls, answer: TokenAnswer, *, scope: str, hosts: frozenset[str], keep: Secret[str] | str = ""
-    ) -> dict[str, Any]:
-        """The columns that a token answer fills, sealed for ``hosts``.
-
-        ``keep`` is the refresh token that stays when the answer has no new one, ``scope`` what was asked for.
-        """
-        access = cls._sealed("access_token", answer.access_token, hosts)
-        refresh = cls._sealed("refresh_token", answer.refresh_token, hosts)
+    def values_from(cls, answer: TokenAnswer, *, scope: str, hosts: frozenset[str]) -> dict[str, Any]:
+        """The columns that a token answer fills, sealed for ``hosts``; ``scope`` is what was asked for."""
         return {
-            "access_token": access,
-            "refresh_token": refresh or keep,
+            "access_token": cls._sealed("access_token", answer.access_token, hosts),
+            "refresh_token": cls._sealed("refresh_token", answer.refresh_token, hosts),
             "issued_at": timezone.now(),
             "expires_at": answer.expires_at,
             "refresh_expires_at": answer.refresh_expires_at,

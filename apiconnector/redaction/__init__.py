@@ -7,10 +7,11 @@ from apiconnector.redaction.frames import clean_frames
 from apiconnector.redaction.live import redact, remember
 from apiconnector.redaction.logs import RedactionFilter, get_logger
 from apiconnector.redaction.names import literal_secrets, looks_secret
-from apiconnector.redaction.redactor import REDACTED, Redactor
+from apiconnector.redaction.redactor import REDACTED, SHORT, Redactor
 
 __all__ = [
     "REDACTED",
+    "SHORT",
     "RedactionFilter",
     "Redactor",
     "clean_frames",

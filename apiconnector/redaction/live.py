@@ -41,9 +41,11 @@ _live: Final = _Live()
 
 
 def remember(value: Any) -> None:
-    """Keep every text inside a secret (a text, or JSON data) out of logs and reports of this process from now on."""
+    """Keep the texts and numbers of a secret (a text, or JSON data) out of logs and reports of this process."""
     if isinstance(value, str):
         _live.remember(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _live.remember(str(value))
     elif isinstance(value, dict):
         for item in value.values():
             remember(item)

@@ -75,6 +75,9 @@ def install() -> None:
 
 
 def _handlers() -> Iterator[logging.Handler]:
+    # What no other handler takes: with Django's defaults, a site's own errors.
+    if logging.lastResort is not None:
+        yield logging.lastResort
     yield from logging.root.handlers
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):

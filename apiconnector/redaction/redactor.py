@@ -16,9 +16,9 @@ REDACTED: Final = "[redacted]"
 #: A shorter value is part of too many words to be replaced wherever it stands.
 SHORT: Final = 4
 _BACKSLASHES: Final = re.compile(r"\\+")
-#: Characters of a form that are looked for at once, and how often its beginning may stand without the rest.
+#: Characters of a form that are looked for at once, and how many forms may be tried in vain where one of them begins.
 _PIECE: Final = 64
-_MOST_MISSES: Final = 1000
+_MOST_MISSES: Final = 10_000
 _PADDING: Final = r"(?:=|%3[Dd]){0,2}"
 #: Texts are escaped more than once on their way, such as JSON inside of JSON: any number of backslashes may stand where
 #: one does. Any number that happens, that is: without a bound, a text of backslashes alone would take for ever.
@@ -65,12 +65,12 @@ def replaced(text: str, forms: Iterable[Form]) -> str:
     while begin := _beginning(ordered).search(text, position):
         end = max(_end(form, text, begin.start()) for form in ordered)
         if end < 0:
-            misses += 1
+            misses += len(ordered)
+            if misses <= _MOST_MISSES:
+                position = begin.start() + 1
+                continue
             # A text that begins a token again and again, and never ends it, is made to waste time.
-            end = begin.end() if misses > _MOST_MISSES else -1
-        if end < 0:
-            position = begin.start() + 1
-            continue
+            end = len(text)
         kept += [text[done : begin.start()], REDACTED]
         done = position = end
     return "".join([*kept, text[done:]])

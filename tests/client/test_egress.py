@@ -421,6 +421,20 @@ def test_plain_http_through_a_proxy_goes_to_trusted_networks_only(
     assert lines == [b"GET http://inside.example.com/x"]
 
 
+@pytest.mark.parametrize("url", ["http://nowhere.example.com", "https://service.internal", "http://service.internal"])
+def test_a_name_that_only_the_proxy_knows_is_in_no_trusted_network(
+    settings: Any, names: Lookup, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    settings.APICONNECTOR_TRUSTED_HOSTS = ["10.0.0.0/8"]
+    assert not names
+    with proxy_server() as (proxy, lines):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with open_session(url) as session, pytest.raises(DestinationRefused):
+            session.get("x")
+    assert lines == []
+
+
 # The connections that are kept
 
 

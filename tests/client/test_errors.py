@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -13,9 +14,11 @@ from apiconnector.exceptions import DestinationRefused, TokenRequestFailed
 from apiconnector.redaction import Redactor
 from tests.client.conftest import InQuery
 from tests.client.servers import Reply, raw_server, refused_url, reset, silent
+from tests.frames import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
+    from collections.abc import Callable, Iterator
 
     from tests.client.servers import ApiServer
 
@@ -175,3 +178,81 @@ def test_errors_of_all_kinds(raised: Exception, kind: type[Exception]) -> None:
         error = failing("https://api.example.com")
     assert type(error) is kind
     assert "[redacted]" in str(error)
+
+
+# What the API repeats while its answer is read, and what a site's own code raises
+
+BROKEN = {
+    "chunk": f"Transfer-Encoding: chunked\r\n\r\n{CANARY}\r\n",
+    "cut off": f"Content-Length: 1000\r\n\r\n{CANARY}",
+    "no gzip": f"Content-Encoding: gzip\r\nContent-Length: {len(CANARY)}\r\n\r\n{CANARY}",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda answer: answer.content,
+        lambda answer: list(answer.iter_content(3)),
+        lambda answer: answer.json(),
+    ],
+    ids=["content", "pieces", "json"],
+)
+def test_a_body_that_breaks_off_while_it_is_read(broken: str, read: Callable[[requests.Response], object]) -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{broken}".encode())
+
+    with (
+        raw_server(talk) as url,
+        open_session(url) as session,
+        session.get("x", stream=True) as answer,
+        pytest.raises(requests.RequestException) as error,
+    ):
+        read(answer)
+    assert "canary" not in shown(error.value)
+
+
+def test_an_answer_that_is_nested_too_deeply(api: ApiServer) -> None:
+    depth = 200_000
+    api.answer = lambda _: Reply(200, {}, f'["{CANARY}", {"[" * depth}{"]" * depth}]'.encode())
+    with open_session(api.url) as session:
+        answer = session.get("x")
+        with pytest.raises(RecursionError) as error:
+            answer.json()
+    assert "canary" not in shown(error.value)
+
+
+def _not_latin(response: requests.Response) -> object:
+    return f"{response.request.url}\u20ac".encode("latin-1")
+
+
+def _not_utf8(response: requests.Response) -> object:
+    return f"{response.request.url}\xe4".encode("latin-1").decode()
+
+
+def _no_file(response: requests.Response) -> object:
+    return Path(f"/nowhere/{response.request.url}").read_text(encoding="utf-8")
+
+
+def _an_object(response: requests.Response) -> object:
+    raise ValueError({"url": response.request.url}, 1)
+
+
+def _a_note(response: requests.Response) -> object:
+    error = ValueError("it")
+    error.add_note(f"at {response.request.url}")
+    raise error
+
+
+@pytest.mark.parametrize("hook", [_not_latin, _not_utf8, _no_file, _an_object, _a_note])
+def test_errors_of_hooks_hold_no_credential_anywhere(
+    api: ApiServer, hook: Callable[[requests.Response], object]
+) -> None:
+    with open_session(api.url) as session, pytest.raises(Exception) as error:
+        session.get("x", hooks={"response": lambda response, **_: hook(response)})
+    kept = [getattr(error.value, name, None) for name in ("object", "filename", "__notes__")]
+    assert "canary" not in repr(kept)
+    assert type(error.value) in {UnicodeEncodeError, UnicodeDecodeError, FileNotFoundError, ValueError}
+    assert "canary" not in shown(error.value)

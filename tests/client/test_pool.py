@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import requests
@@ -231,7 +231,8 @@ def test_the_connect_of_a_proxy_is_no_byte_of_the_request(answer: bytes) -> None
     assert wire.written is False
 
 
-def test_a_request_through_a_forwarding_proxy_was_written(api: ApiServer) -> None:
+def test_a_request_through_a_forwarding_proxy_was_written(api: ApiServer, settings: Any) -> None:
+    settings.APICONNECTOR_TRUSTED_HOSTS = ["api.example.com"]  # plain http, and a name that only the proxy knows
     wire = Wire()
     session = ApiSession(destinations=Destinations("http://api.example.com"), auth=Bearer(), timeout=5, wire=wire)
     assert session.get("x", proxies={"http": api.url}).ok

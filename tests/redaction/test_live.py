@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 import sys
 import threading
 from base64 import b64encode
@@ -54,6 +55,23 @@ def listening() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     logs.install()
     yield logger, stream
     logger.removeHandler(handler)
+
+
+def test_what_no_handler_takes_is_redacted() -> None:
+    """Django sets up no handler on the root: a site's own errors are written by the handler of last resort."""
+    script = f"""
+import logging, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+import django
+django.setup()
+from apiconnector.redaction import remember
+assert not logging.root.handlers
+remember({CANARY!r})
+logging.getLogger("site").error("failed with %s", {CANARY!r})
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"failed with {REDACTED}\n"
 
 
 FORMS: dict[str, Callable[[str], str]] = {
