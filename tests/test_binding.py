@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import responses
+from django.core.management import call_command
 from django.utils import timezone
 
+from apiconnector import crypto
 from apiconnector.exceptions import ConfigurationError, SecretSealed
 from apiconnector.models import Connection, Token
 from apiconnector.shortcuts import connect
@@ -252,3 +254,36 @@ class TestTyping:
             with pytest.raises(SecretSealed):
                 row.open(secret, "token")
         assert (row.status, found_in_sql()) == ("sealed", {"crm": "sealed"})
+
+
+@pytest.mark.django_db
+def test_a_stale_save_puts_no_old_secret_back(make_connection: Callable[..., Connection], settings: Any) -> None:
+    """Somebody saves a form that was opened before another one typed a new secret, and before the keys were rotated."""
+    make_connection(auth_method="api_key", api_key="old", password="other")
+    stale = Connection.objects.get()
+    typed = Connection.objects.get()
+    typed.api_key, typed.client_secret = "new", "typed meanwhile"
+    typed.save()
+    settings.APICONNECTOR_KEYS = [crypto.generate_key(), *settings.APICONNECTOR_KEYS]
+    call_command("apiconnector", "keys", "rotate")
+    settings.APICONNECTOR_KEYS = settings.APICONNECTOR_KEYS[:1]
+    stale.name = "Renamed"
+    for _ in range(2):
+        stale.save()
+    row = Connection.objects.get()
+    assert row.name == "Renamed"
+    assert [row.api_key.reveal(), row.client_secret.reveal(), row.password.reveal()] == [
+        "new",
+        "typed meanwhile",
+        "other",
+    ]
+    # What was assigned is written, also where it is the old one, and what was removed is gone.
+    stale.password = ""
+    stale.api_key = "assigned"
+    stale.save()
+    row = Connection.objects.get()
+    assert (row.api_key.reveal(), bool(row.password), row.client_secret.reveal()) == (
+        "assigned",
+        False,
+        "typed meanwhile",
+    )

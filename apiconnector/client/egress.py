@@ -55,7 +55,7 @@ _CLOSED_6: Final = tuple(
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 #: Names that lead nowhere outside (RFC 6761, 6762, 8375, and ".internal").
 _LOCAL_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa")
-#: How long the judgement of a name that a proxy will look up is kept, in seconds.
+#: How long the judgement of a name that somebody else will look up is kept, in seconds.
 _KEPT: Final = 300
 _REMEDY: Final = (
     "Nothing was sent. If this server may go there, name the host in the setting APICONNECTOR_TRUSTED_HOSTS."
@@ -162,11 +162,12 @@ def resolve(scheme: str, host: str, port: int) -> list[str]:
     return addresses
 
 
-def check_behind_proxy(url: str) -> None:
+def check_looked_up_elsewhere(url: str) -> None:
     """Raise ``DestinationRefused`` for a name that has, as seen from here, an address that may not be reached.
 
-    The proxy looks the name up again, and may find something else. A name that is not known here is judged as it is
-    written: whether it leads to a network that is trusted is more than this server can tell.
+    For a proxy, and for connections that are not ours: they look the name up again, and may find something else. A name
+    that is not known here is judged as it is written: whether it leads to a network that is trusted is more than this
+    server can tell.
     """
     origin = Origin.of(url)
     if problem := _judged(conf.trusted_hosts(), origin, int(time.monotonic() / _KEPT)):

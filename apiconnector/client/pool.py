@@ -205,10 +205,11 @@ class PooledAdapter(HTTPAdapter):
         wire = _watched.get()
         if wire is not None:
             wire.written = False
-        if select_proxy(request.url or "", proxies):
-            egress.check_behind_proxy(request.url or "")
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        if wire is not None and not issubclass(pool.ConnectionCls, _TrackedConnection):
+        is_ours = issubclass(pool.ConnectionCls, _TrackedConnection)
+        if not is_ours or select_proxy(request.url or "", proxies):
+            egress.check_looked_up_elsewhere(request.url or "")
+        if wire is not None and not is_ours:
             wire.written = None
         return pool
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
@@ -21,7 +22,7 @@ from apiconnector.redaction import SHORT, remember
 from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from apiconnector.models.token import Token
 
@@ -72,6 +73,8 @@ class BoundSecrets(models.Model):
     password = EncryptedTextField()
     api_key = EncryptedTextField("API key or token")
     secret_variables = EncryptedJSONField(help_text="JSON object: names for use in placeholders, kept encrypted.")
+    #: The ciphertext of each secret as it was loaded or saved.
+    _in_row: Mapping[str, str] = MappingProxyType({})
     is_sealed = models.BooleanField(default=False, editable=False)
 
     if TYPE_CHECKING:
@@ -204,6 +207,25 @@ class BoundSecrets(models.Model):
                 for name in _TOKEN_FIELDS:
                     yield name, getattr(self.token, name)
 
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        """Remember what was loaded: what nobody changed is not written again."""
+        row = super().from_db(*args, **kwargs)
+        row.note_secrets()
+        return row
+
+    def note_secrets(self) -> None:
+        """Remember which secrets are in the row now."""
+        self._in_row = {name: self.__dict__[name].stored for name in SECRET_FIELDS if name in self.__dict__}
+
+    def untouched_secrets(self) -> set[str]:
+        """The columns of secrets that nobody assigned to since this object was loaded or saved.
+
+        Saving them would put back what another process, or the rotation of keys, has replaced meanwhile.
+        """
+        now = {name: self.__dict__[name] for name in self._in_row}
+        return {name for name, secret in now.items() if secret.stored == self._in_row[name] and not _is_typed(secret)}
+
     def bind_typed(self, stored: BoundSecrets, written: set[str]) -> None:
         """Seal what was typed, before only the columns ``written`` are saved over the ``stored`` row.
 
@@ -217,12 +239,16 @@ class BoundSecrets(models.Model):
         for field in self._meta.concrete_fields:
             if isinstance(field, EncryptedField) and field.name in written:
                 secret = getattr(self, field.attname)
-                if secret and not secret.stored:
+                if _is_typed(secret):
                     setattr(self, field.attname, field.seal(secret.reveal(), both))
 
     def same_as(self, other: BoundSecrets, names: set[str]) -> bool:
         """Whether these columns hold the same values; a secret typed again with the same text is the same."""
         return all(_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+
+def _is_typed(secret: Secret[Any]) -> bool:
+    return bool(secret) and not secret.stored
 
 
 def leaves(value: Any) -> list[str]:

@@ -230,15 +230,17 @@ class Connection(BoundSecrets):
             self._state.fields_cache.pop("token", None)  # a copy of a connection is not authorized
             self.is_sealed = self.sealed_by() is not None
             super().save(*args, **kwargs)
+            self.note_secrets()
             return
         if old.slug != self.slug:
             raise ValidationError({"slug": "The slug can't be changed: code refers to the connection by it."})
         names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-        written = names - MACHINE_FIELDS if update_fields is None else set(update_fields)
+        written = names - MACHINE_FIELDS - self.untouched_secrets() if update_fields is None else set(update_fields)
         written -= {"is_sealed", *self.get_deferred_fields()}
         if not written.issuperset(HOST_FIELDS):
             self.bind_typed(old, written)
         super().save(*args, **{**kwargs, "update_fields": written})
+        self.note_secrets()
         self._follow_up(old)
         self.is_sealed = bool(rows.refresh_sealed())
 

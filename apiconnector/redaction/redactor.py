@@ -126,9 +126,12 @@ class Redactor:
         if isinstance(data, str):
             return REDACTED if data in self._values else self(data)
         if isinstance(data, dict):
-            members = {}
+            members: dict[Any, Any] = {}
             for key, value in data.items():
-                members[self._scrubbed(key)] = self._scrubbed(value)
+                name = shown = self._scrubbed(key)
+                while name in members:  # two names that were credentials keep their values
+                    name = f"{shown} {len(members)}"
+                members[name] = self._scrubbed(value)
             return members
         if isinstance(data, list | tuple):
             items = []

@@ -87,6 +87,11 @@ def test_scrub_looks_through_json(data: Any, scrubbed: Any) -> None:
     assert Redactor(["secret", "77", "123456"]).scrub(data) == scrubbed
 
 
+def test_scrub_keeps_the_value_of_each_key() -> None:
+    scrubbed = Redactor(["secret", "other"]).scrub({"secret": 1, "other": 2, REDACTED: 3})
+    assert scrubbed == {REDACTED: 1, f"{REDACTED} 1": 2, f"{REDACTED} 2": 3}
+
+
 def test_scrub_survives_deep_nesting() -> None:
     data: Any = "secret"
     for _ in range(100_000):
