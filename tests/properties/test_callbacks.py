@@ -183,9 +183,9 @@ class World:
         }[visit.cookie]
         session = self.sessions.get(visit.session, "")
         pairs += [(settings.SESSION_COOKIE_NAME, session)] if session else []
-        return "; ".join(
-            [*(f"{name}={value}" for name, value in pairs), *([visit.noise.decode("latin-1")] if visit.noise else [])]
-        )
+        # Of two cookies of one name the last one counts.
+        noise = [visit.noise.decode("latin-1")] if visit.noise else []
+        return "; ".join([*noise, *(f"{name}={value}" for name, value in pairs)])
 
     def visit(self, visit: Visit) -> Any:
         content_type, body = visit.body
