@@ -6,7 +6,8 @@ nothing of models: they are handed plain JSON data, and give plain JSON data of 
 
 from apiconnector.templating.expressions import Expression, compile_expression, search, truth
 from apiconnector.templating.fill import check, fill, fill_path, names_in
-from apiconnector.templating.placeholders import Template, compile_template
+from apiconnector.templating.placeholders import compile_template
+from apiconnector.templating.template import Template
 
 __all__ = [
     "Expression",

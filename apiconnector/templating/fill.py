@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating.placeholders import MAX_TEXT, Placeholder, Template, compile_template
+from apiconnector.redaction import clean_frames
+from apiconnector.templating.kinds import MAX_TEXT
+from apiconnector.templating.placeholders import compile_template
 from apiconnector.templating.plain import MAX_DEPTH, TOO_DEEP
+from apiconnector.templating.template import Placeholder, Template
 from apiconnector.templating.weight import Scale
 from apiconnector.templating.words import shown
 
@@ -25,6 +28,7 @@ MAX_FILLED = 10 * MAX_TEXT
 Place = tuple[str | int, ...]
 
 
+@clean_frames
 def fill(value: Any, context: Mapping[str, Any]) -> Any:
     """Fill every text of a JSON value, and every key that holds ``{{``; the rest stays as it is.
 
@@ -49,6 +53,7 @@ def names_in(value: Any) -> frozenset[str]:
     return frozenset().union(*(template.names for template in _templates(value, ())))
 
 
+@clean_frames
 def fill_path(path: str, context: Mapping[str, Any]) -> str:
     """Fill a path; each value stays inside its segment, all but unreserved characters percent-encoded.
 
@@ -94,18 +99,27 @@ class _Room:
         self._left = MAX_FILLED
         self._scale = Scale()
 
+    def take_text(self, text: str) -> str:
+        self._take(1 + len(text))
+        return text
+
     def take(self, value: Any) -> Any:
-        self._left -= self._scale.weight(value)
+        self._take(1 + len(value) if isinstance(value, str) else self._scale.weight(value))
+        return value
+
+    def _take(self, weight: int) -> None:
+        self._left -= weight
         if self._left < 0:
             raise TemplateError(f"The filled data would be longer than {MAX_FILLED:,} characters.")
-        return value
 
 
 def _fill(value: Any, context: Mapping[str, Any], place: Place, room: _Room) -> Any:
     match value:
         case str():
+            if "{" not in value:  # most are plain text, which needs no compiling
+                return room.take_text(value)
             try:
-                return room.take(compile_template(value).render(context))
+                return room.take(compile_template(value).filled(context))
             except TemplateError as error:
                 raise _at(place, error) from None
         case list():
@@ -126,7 +140,7 @@ def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place
         name = key
         if "{{" in key:
             try:
-                name = room.take(compile_template(key).render_text(context))
+                name = room.take_text(compile_template(key).filled_text(context))
             except TemplateError as error:
                 raise _at(inner, error) from None
         if name in filled:

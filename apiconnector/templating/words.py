@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: The most names that an error lists.
 _MOST_LISTED = 50
+#: The most names that are compared: each takes its time.
+_MOST_COMPARED = 500
 
 
 def shown(text: str, longest: int = 80) -> str:
@@ -20,7 +22,7 @@ def shown(text: str, longest: int = 80) -> str:
 
 def did_you_mean(name: str, names: Collection[str]) -> str:
     """``; did you mean 'x'?`` without the question mark for the nearest of some names, empty when none is near."""
-    nearest = get_close_matches(name[:80].lower(), names, n=1)
+    nearest = get_close_matches(name[:80].lower(), list(names)[:_MOST_COMPARED], n=1)
     return f"; did you mean '{shown(nearest[0])}'" if nearest else ""
 
 

@@ -110,7 +110,7 @@ def test_refused_when_filled(value: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        pytest.param({"a": [0, "{{ x|upper }}"]}, "a[1]: ", id="leaf"),
+        pytest.param({"a": [0, "{{ x|uper }}"]}, "a[1]: ", id="leaf"),
         pytest.param({"a": {"{{ x": 1}}, "a.{{ x: ", id="key"),
         pytest.param({1: 2}, "a key is no text", id="key that is no text"),
         pytest.param(["a", object()], "[1]: a value is of the type object", id="no JSON"),
