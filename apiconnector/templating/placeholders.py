@@ -5,7 +5,6 @@ Django's ``FilterExpression`` reads what is between the braces; names are looked
 
 from __future__ import annotations
 
-import math
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from django.utils.functional import Promise
 
 from apiconnector.exceptions import TemplateError
 from apiconnector.templating.filters import FILTERS, Fallback, Filter, UnfitError, unknown_filter
+from apiconnector.templating.filters.base import is_writable
 from apiconnector.templating.kinds import MAX_TEXT
 from apiconnector.templating.lookup import Name, Operand
 from apiconnector.templating.template import Placeholder, Step, Template
@@ -196,6 +196,6 @@ def _operand(parsed: Any) -> Operand:
         if not all(parsed.lookups):
             raise TemplateSyntaxError("a dot has no name beside it")
         return Name(parsed.lookups)
-    if not isinstance(parsed.literal, int | float) or not math.isfinite(parsed.literal):
-        raise TemplateSyntaxError("a number is too large")
+    if not isinstance(parsed.literal, int | float) or not is_writable(parsed.literal):
+        raise TemplateSyntaxError("a number is too large; write one that an API reads")
     return parsed.literal

@@ -134,6 +134,8 @@ def test_defaults(text: str, expected: Any) -> None:
         pytest.param("{{ 12 }}", "begins with a number", id="number"),
         pytest.param("{{ 1.0 }}", "begins with a number", id="float"),
         pytest.param("{{ missing|default:1e999 }}", "too large", id="infinite number"),
+        pytest.param("{{ missing|default:" + "9" * 400 + " }}", "too large", id="number of 400 digits"),
+        pytest.param("{{ " + "9" * 400 + " }}", "too large", id="name of 400 digits"),
         pytest.param('{{ _("name") }}', "no translations", id="translated text"),
         pytest.param('{{ a|default:_("name") }}', "no translations", id="translated argument"),
         pytest.param('{{ |default:"x" }}', "begins with neither a name", id="filter without a name"),

@@ -53,6 +53,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_writable(number: float) -> bool:
+    """Whether JSON has a number, and APIs read it: NaN, infinite ones and those of hundreds of digits are none."""
+    return number.bit_length() <= _MAX_BITS if isinstance(number, int) else math.isfinite(number)
+
+
 #: What to do about null, a list or an object where one value is wanted.
 ONE_VALUE: Final = {
     "null": 'default:"" before it stands in for null',
@@ -108,7 +113,7 @@ class Filter:
             result = self.apply(value)
         if isinstance(result, str) and len(result) > MAX_TEXT:
             raise UnfitError(f"would give more than {MAX_TEXT:,} characters")
-        if is_number(result) and not _is_writable(result):
+        if is_number(result) and not is_writable(result):
             raise UnfitError("would give a number that is too large")
         return result
 
@@ -122,7 +127,3 @@ class Fallback:
     takes: Kinds
     gives: str
     argument: Argument
-
-
-def _is_writable(number: float) -> bool:
-    return number.bit_length() <= _MAX_BITS if isinstance(number, int) else math.isfinite(number)
