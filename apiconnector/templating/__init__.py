@@ -8,15 +8,18 @@ from apiconnector.templating.expressions import Expression, compile_expression, 
 from apiconnector.templating.fill import check, fill, fill_path, names_in
 from apiconnector.templating.placeholders import compile_template
 from apiconnector.templating.template import Template
+from apiconnector.templating.urls import check_url, fill_url
 
 __all__ = [
     "Expression",
     "Template",
     "check",
+    "check_url",
     "compile_expression",
     "compile_template",
     "fill",
     "fill_path",
+    "fill_url",
     "names_in",
     "search",
     "truth",

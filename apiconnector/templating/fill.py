@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from apiconnector.exceptions import TemplateError
 from apiconnector.redaction import clean_frames
 from apiconnector.templating.kinds import MAX_TEXT
 from apiconnector.templating.placeholders import compile_template
 from apiconnector.templating.plain import MAX_DEPTH, TOO_DEEP
+from apiconnector.templating.segments import check_segments, encoded
 from apiconnector.templating.template import Placeholder, Template
 from apiconnector.templating.weight import Scale
 from apiconnector.templating.words import shown
@@ -68,28 +68,12 @@ def fill_path(path: str, context: Mapping[str, Any]) -> str:
         if isinstance(part, Placeholder):
             if not text:
                 empty.append((len(filled), part))
-            filled += _encoded(part, text)
+            filled += encoded(part, text)
         else:
             filled += text
     # Values are encoded, so the first of these is the template's own.
-    segments = re.split(r"[?#]", filled, maxsplit=1)[0]
-    between = f"/{segments}/"  # the characters before and after a position are those at it and one further
-    for position, placeholder in empty:
-        if between[position : position + 2] == "//":
-            raise TemplateError(f"{placeholder} is empty, which leaves an empty segment in the path.")
-    # "%2e" is a dot to those who normalize the path later (RFC 3986 section 6.2.2.2).
-    if any(unquote(segment) in {".", ".."} for segment in segments.split("/")):
-        raise TemplateError("A segment of the path would be '.' or '..', which leads elsewhere.")
+    check_segments(re.split(r"[?#]", filled, maxsplit=1)[0], empty)
     return filled
-
-
-def _encoded(placeholder: Placeholder, text: str) -> str:
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError:
-        pass
-    # Raised outside the except clause: the error of the codec holds the value.
-    raise TemplateError(f"{placeholder} has characters that UTF-8 can't write.")
 
 
 class _Room:
