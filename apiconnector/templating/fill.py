@@ -44,13 +44,13 @@ def check(value: Any) -> None:
 
     Raises ``TemplateError`` with the place of one that can't be read, and for what is no JSON or too deep.
     """
-    for _ in _templates(value, ()):
+    for _ in templates_of(value):
         pass
 
 
 def names_in(value: Any) -> frozenset[str]:
     """Collect the dotted names that the templates of a JSON value look up. Raises what ``check`` raises."""
-    return frozenset().union(*(template.names for template in _templates(value, ())))
+    return frozenset().union(*(template.names for _, template in templates_of(value)))
 
 
 @clean_frames
@@ -105,7 +105,7 @@ def _fill(value: Any, context: Mapping[str, Any], place: Place, room: _Room) -> 
             try:
                 return room.take(compile_template(value).filled(context))
             except TemplateError as error:
-                raise _at(place, error) from None
+                raise at(place, error) from None
         case list():
             _check_depth(place)
             return [_fill(item, context, (*place, index), room) for index, item in enumerate(value)]
@@ -126,31 +126,32 @@ def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place
             try:
                 name = room.take_text(compile_template(key).filled_text(context))
             except TemplateError as error:
-                raise _at(inner, error) from None
+                raise at(inner, error) from None
         if name in filled:
-            raise _at(inner, "another key comes out the same.")
+            raise at(inner, "another key comes out the same.")
         filled[name] = _fill(item, context, inner, room)
     return filled
 
 
-def _templates(value: Any, place: Place) -> Iterator[Template]:
+def templates_of(value: Any, place: Place = ()) -> Iterator[tuple[Place, Template]]:
+    """The compiled templates of a JSON value, keys too, each with its place. Raises what ``check`` raises."""
     match value:
         case str():
             try:
-                yield compile_template(value)
+                yield place, compile_template(value)
             except TemplateError as error:
-                raise _at(place, error) from None
+                raise at(place, error) from None
         case list():
             _check_depth(place)
             for index, item in enumerate(value):
-                yield from _templates(item, (*place, index))
+                yield from templates_of(item, (*place, index))
         case dict():
             _check_depth(place)
             for key, item in value.items():
                 inner = _inner(place, key)
                 if "{{" in key:
-                    yield from _templates(key, inner)
-                yield from _templates(item, inner)
+                    yield from templates_of(key, inner)
+                yield from templates_of(item, inner)
         case None | bool() | int() | float():
             pass
         case _:
@@ -164,14 +165,15 @@ def _check_depth(place: Place) -> None:
 
 def _inner(place: Place, key: Any) -> Place:
     if not isinstance(key, str):
-        raise _at(place, "a key is no text, which JSON doesn't have.")
+        raise at(place, "a key is no text, which JSON doesn't have.")
     return (*place, key)
 
 
 def _not_json(value: Any, place: Place) -> TemplateError:
-    return _at(place, f"a value is of the type {type(value).__name__}, which JSON doesn't have.")
+    return at(place, f"a value is of the type {type(value).__name__}, which JSON doesn't have.")
 
 
-def _at(place: Place, reason: TemplateError | str) -> TemplateError:
+def at(place: Place, reason: TemplateError | str) -> TemplateError:
+    """An error with its place, such as ``customer.address[0].city: …``."""
     steps = "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in place)
     return TemplateError(f"{shown(steps.removeprefix('.'), 300)}: {reason}" if place else str(reason))
