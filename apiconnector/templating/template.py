@@ -11,15 +11,13 @@ from apiconnector.redaction import clean_frames
 from apiconnector.templating.filters import Fallback, Filter, UnfitError
 from apiconnector.templating.kinds import MAX_TEXT, as_text
 from apiconnector.templating.lookup import MISSING, Name, Operand, look_up, resolve
-from apiconnector.templating.plain import plain
+from apiconnector.templating.plain import SIMPLE, plain
 from apiconnector.templating.words import shown
 
 #: ``encode(value, text)``: what stands in the text for a placeholder, given its value and that as plain text.
 Encode = Callable[[Any, str], str]
 
 _NO_ARGUMENT: Any = object()
-#: The types of JSON values that can be handed on as they are.
-_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Placeholder:
         Raises ``TemplateError`` for an unknown name, a value that a filter doesn't take and one that is no JSON.
         """
         value = self._filtered(context) if self.steps else resolve(self.subject, context)
-        if type(value) in _AS_THEY_ARE:
+        if type(value) in SIMPLE:
             return value
         try:
             return plain(value)
