@@ -71,12 +71,6 @@ class BoundedInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath shi
                 flat.append(item)
         return flat
 
-    def visit_slice(self, node: Node, value: Any) -> Any:
-        """Cut a part out of a list."""
-        if isinstance(value, list):
-            self._charge(len(value))
-        return super().visit_slice(node, value)
-
     def visit_comparator(self, node: Node, value: Any) -> Any:
         """Compare, once it is known what that takes."""
         first, second = node["children"]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import jmespath
 import pytest
 
 from apiconnector.exceptions import ExpressionError
@@ -230,6 +232,7 @@ def test_the_same_list_named_over_and_over_stays_small() -> None:
         pytest.param("[*][*][*]|[]|[]|[]", [[list(range(100))] * 100] * 100, id="the same list in a table"),
         pytest.param("sort_by(@,&sort_by(`[3,2,1]`,&@)[0])", list(range(50_000)), id="sorting while sorting"),
         pytest.param("|".join(["reverse(@)"] * 40), list(range(100_000)), id="copies"),
+        pytest.param("[?a == b]", [{"a": list(range(5000)), "b": list(range(5000))}] * 20_000, id="comparing again and again"),
         pytest.param("[?contains(@,'xyz')]", ["xy" * 50_000] * 60, id="long texts"),
         pytest.param("|".join(["merge(@,@)"] * 40), {str(key): key for key in range(50_000)}, id="copies of an object"),
     ],
@@ -239,6 +242,25 @@ def test_what_takes_too_much_work_is_given_up(text: str, root: Any) -> None:
     with pytest.raises(ExpressionError, match="takes more work"):
         search(text, root)
     assert time.thread_time() - began < 3  # half a second on one's own machine; without the bound, for ever
+
+
+def test_flattening_is_given_up_before_it_takes_memory() -> None:
+    root = [[1] * 3000] * 3000
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExpressionError, match="takes more work"):
+            search("[]", root)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_others_compiled_is_not_taken() -> None:
+    jmespath.compile("to_array(abs(first_compiled_elsewhere))")
+
+    with pytest.raises(ExpressionError, match="failed at character 10: abs"):
+        search("to_array(abs(first_compiled_elsewhere))", {})
 
 
 def test_answers_of_a_megabyte_fit() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -208,6 +209,15 @@ def test_unknown_name_among_many_lists_a_few() -> None:
         compile_template("{{ x }}").render({f"key{number:03}": "s3cr3t" for number in range(1000)})
 
     assert str(caught.value).endswith("key018, key019, ….")
+
+
+def test_unknown_name_among_very_many_takes_no_time() -> None:
+    context = {f"key{number:06}": 1 for number in range(100_000)}
+
+    began = time.thread_time()
+    with pytest.raises(TemplateError, match="unknown name"):
+        compile_template("{{ key00000000 }}").render(context)
+    assert time.thread_time() - began < 1
 
 
 def test_unknown_name_among_none() -> None:

@@ -57,6 +57,7 @@ CONTEXT: dict[str, Any] = {
         pytest.param("https://api.example.com/x?y={{ empty }}&z={{ z }}", "https://api.example.com/x?y=&z=1%26y%3D2%20%25", id="empty in the query"),
         pytest.param("https://api.example.com/v{{ empty }}/x", "https://api.example.com/v/x", id="empty beside something"),
         pytest.param("https://api.example.com?x={{ base }}", "https://api.example.com?x=https%3A%2F%2Fapi.example.com%2Fv1%2F", id="an address in the query"),
+        pytest.param("https://api.example.com/x?y={{ z }}/../{{ number }}//?", "https://api.example.com/x?y=1%26y%3D2%20%25/../7//?", id="dots in the query"),
         pytest.param("HTTP://bücher.example/{{ number }}", "HTTP://bücher.example/7", id="the template's own host"),
     ],
 )  # fmt: skip

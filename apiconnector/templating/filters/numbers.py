@@ -73,7 +73,7 @@ def _floatformat(value: Any, places: int = -1) -> str:
     number = _decimal(value)
     if not number.is_finite() or abs(number.adjusted()) > _EXACT.prec // 2:
         raise UnfitError("takes a number of fewer digits")
-    if places <= 0 and number == number.to_integral_value():
+    if places < 0 and number == number.to_integral_value():
         places = 0
     rounded = number.quantize(Decimal(1).scaleb(-abs(places)), ROUND_HALF_UP, _EXACT)
     # A rounded "-0" is written as 0.
