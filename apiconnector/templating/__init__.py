@@ -3,14 +3,14 @@
 ``{{ name|filter }}`` fills URLs, headers, parameters and bodies; JMESPath picks and decides. Both know
 nothing of models: they are handed plain JSON data, and give plain JSON data of their own.
 
-When something is saved: ``check`` (JSON and text), ``check_url`` (a whole address), ``check_names`` (which names may
-stand there, and which secrets may not) and ``compile_expression``. When it is used: ``fill``, ``fill_url``,
-``fill_path`` (a path below a base address), ``search`` and ``truth``. All raise ``TemplateError`` or
+When something is saved: ``check`` (JSON and text), ``check_url`` (a whole address), ``check_path`` (one below a base
+address), ``check_names`` (which names may stand there, and which secrets may not) and ``compile_expression``. When it is
+used: ``fill``, ``fill_url``, ``fill_path``, ``search`` and ``truth``. All raise ``TemplateError`` or
 ``ExpressionError``, whose text says what is wrong, where, and what to write instead, and holds no value.
 """
 
 from apiconnector.templating.expressions import Expression, compile_expression, search, truth
-from apiconnector.templating.fill import check, fill, fill_path, names_in
+from apiconnector.templating.fill import check, check_path, fill, fill_path, names_in
 from apiconnector.templating.filters import FILTERS
 from apiconnector.templating.names import (
     AFTER_AUTHORIZE_NAMES,
@@ -39,6 +39,7 @@ __all__ = [
     "Template",
     "check",
     "check_names",
+    "check_path",
     "check_url",
     "compile_expression",
     "compile_template",

@@ -53,6 +53,15 @@ def names_in(value: Any) -> frozenset[str]:
     return frozenset().union(*(template.names for _, template in templates_of(value)))
 
 
+def check_path(path: str) -> None:
+    """Read the template of a path below a base address, as it is saved.
+
+    Raises ``TemplateError`` for one that can't be read, and for a ``.`` or ``..`` segment of its own.
+    """
+    known = "".join("x" if isinstance(part, Placeholder) else part for part in compile_template(path).parts)
+    check_segments(_before_query(known), [])
+
+
 @clean_frames
 def fill_path(path: str, context: Mapping[str, Any]) -> str:
     """Fill a path; each value stays inside its segment, all but unreserved characters percent-encoded.
@@ -72,8 +81,12 @@ def fill_path(path: str, context: Mapping[str, Any]) -> str:
         else:
             filled += text
     # Values are encoded, so the first of these is the template's own.
-    check_segments(re.split(r"[?#]", filled, maxsplit=1)[0], empty)
+    check_segments(_before_query(filled), empty)
     return filled
+
+
+def _before_query(path: str) -> str:
+    return re.split(r"[?#]", path, maxsplit=1)[0]
 
 
 class _Room:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating import check, compile_template, fill, fill_path, names_in
+from apiconnector.templating import check, check_path, compile_template, fill, fill_path, names_in
 from tests.frames import shown
 
 CONTEXT: dict[str, Any] = {
@@ -195,6 +195,32 @@ def test_refuses_paths(path: str, context: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "x/{{ id }}", "x/{{ a }}{{ b }}?q=../{{ c }}", "a..b/.c/{{ d }}.", "x/.{{ e }}", "https://x.example/y"],
+)
+def test_paths_that_can_be_saved(path: str) -> None:
+    check_path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("../{{ a }}", "'.' or '..'"),
+        ("{{ a }}/./x", "'.' or '..'"),
+        ("x/%2e%2E/{{ a }}", "'.' or '..'"),
+        ("x/..?y=1", "'.' or '..'"),
+        ("x/{{ a", "not closed"),
+        ("x/{{ a|uper }}", "there is no filter 'uper'"),
+    ],
+)
+def test_paths_that_can_not_be_saved(path: str, words: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        check_path(path)
+
+    assert words in str(caught.value)
 
 
 def test_all_that_is_filled_is_bounded() -> None:
