@@ -4,8 +4,8 @@
 nothing of models: they are handed plain JSON data, and give plain JSON data of their own.
 
 When something is saved: ``check`` (JSON and text), ``check_url`` (a whole address), ``check_path`` (one below a base
-address), ``check_names`` (which names may stand there, and which secrets may not) and ``compile_expression``. When it is
-used: ``fill``, ``fill_url``, ``fill_path``, ``search`` and ``truth``. All raise ``TemplateError`` or
+address), ``check_names`` (which names may stand there, and which secrets may not) and ``compile_expression``. When it
+is used: ``fill``, ``fill_url``, ``fill_path``, ``search`` and ``truth``. All raise ``TemplateError`` or
 ``ExpressionError``, whose text says what is wrong, where, and what to write instead, and holds no value.
 """
 
