@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from apiconnector.exceptions import TemplateError
 from apiconnector.templating.fill import at, templates_of
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 SECRETS: Final = frozenset({"client_secret", "username", "password", "api_key", "access_token"})
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedNames:
+class AllowedNames(NamedTuple):
     """The names that the templates of a kind of field may use.
 
     Those of one connection are added by ``with_variables``. Fixed names win over variables.
@@ -35,7 +33,7 @@ class AllowedNames:
 
     def with_variables(self, names: Iterable[str], secret: Iterable[str] = ()) -> AllowedNames:
         """These names and those of one connection: its variables and token values, and its secret variables."""
-        return replace(self, below=self.below | frozenset(names), secrets=self.secrets | frozenset(secret))
+        return self._replace(below=self.below | frozenset(names), secrets=self.secrets | frozenset(secret))
 
     def problem(self, name: str, *, required: bool = True) -> str:
         """What is wrong with a dotted name, empty where nothing is.
@@ -75,8 +73,8 @@ class AllowedNames:
 #: and the requests of the dialect.
 CONNECTION_NAMES: Final = AllowedNames(frozenset({"client_id"}))
 #: ``authorization_url`` and ``authorization_params``.
-BROWSER_NAMES: Final = replace(
-    CONNECTION_NAMES, no_secrets="the browser, and whoever looks at it, sees what is sent there; leave it out"
+BROWSER_NAMES: Final = CONNECTION_NAMES._replace(
+    no_secrets="the browser, and whoever looks at it, sees what is sent there; leave it out"
 )
 #: ``label_template``: filled with the answer of the test request.
 LABEL_NAMES: Final = AllowedNames(
@@ -85,7 +83,7 @@ LABEL_NAMES: Final = AllowedNames(
     no_secrets="a label is shown to everybody who sees the connection; leave it out",
 )
 #: ``after_authorize``.
-AFTER_AUTHORIZE_NAMES: Final = replace(LABEL_NAMES, no_secrets="")
+AFTER_AUTHORIZE_NAMES: Final = LABEL_NAMES._replace(no_secrets="")
 #: Path, query, headers and body of a feed.
 FEED_NAMES: Final = AllowedNames(
     frozenset({"client_id", "now", "run.id", "run.created_at"}),
@@ -96,7 +94,7 @@ FEED_NAMES: Final = AllowedNames(
     open=True,
 )
 #: The same of a feed with ``for_each``.
-FEED_ITEM_NAMES: Final = replace(FEED_NAMES, below=FEED_NAMES.below | {"item"})
+FEED_ITEM_NAMES: Final = FEED_NAMES._replace(below=FEED_NAMES.below | {"item"})
 
 
 def check_names(value: Any, allowed: AllowedNames) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from apiconnector.exceptions import TemplateError
 from apiconnector.redaction import clean_frames
@@ -20,8 +19,7 @@ Encode = Callable[[Any, str], str]
 _NO_ARGUMENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A filter with its argument, if it has one."""
 
     filter: Filter | Fallback
@@ -39,8 +37,7 @@ class Step:
         return self.filter(value, resolve(self.argument, context))
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(NamedTuple):
     """One ``{{ … }}``: a name or a quoted text, and the filters its value goes through."""
 
     subject: Operand
@@ -116,8 +113,7 @@ class Placeholder:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A compiled text: its literal stretches and placeholders in order. It can be shared between threads."""
 
     parts: tuple[str | Placeholder, ...]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from apiconnector.exceptions import TemplateError
 from apiconnector.redaction import clean_frames
@@ -34,8 +33,7 @@ _WHOLE = re.compile(
 _ORIGIN = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Address:
+class _Address(NamedTuple):
     """A compiled template, with the place of each part."""
 
     template: Template

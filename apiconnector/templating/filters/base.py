@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from apiconnector.templating.kinds import MAX_TEXT, as_text, kind
 
@@ -21,8 +21,7 @@ class UnfitError(Exception):
     """What a filter is given doesn't fit. The words hold no part of it: it may be a secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kinds:
+class Kinds(NamedTuple):
     """The kinds of values that a filter takes, in words, with the function that tells them."""
 
     words: str
@@ -30,7 +29,7 @@ class Kinds:
     #: Makes what fits into what the filter's function takes. Raises ``ValueError`` or ``UnfitError``.
     convert: Callable[[Any], Any] | None = None
     #: What to do about a value of another kind.
-    advice: Mapping[str, str] = field(default_factory=dict)
+    advice: Mapping[str, str] = MappingProxyType({})
 
     def read(self, value: Any) -> Any:
         """The value as the filter's function takes it. Raises ``UnfitError``."""
@@ -69,8 +68,7 @@ NUMBER = Kinds("a number", is_number, advice={**ONE_VALUE, "text": "int or float
 ANY = Kinds("anything", lambda _: True)
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """What stands behind the colon of a filter."""
 
     kinds: Kinds
@@ -90,8 +88,7 @@ class Argument:
         return argument
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """What can follow a name: ``{{ name|filter:argument }}``.
 
     ``apply`` is given the value, and the argument where there is one. It raises ``UnfitError``.
@@ -118,8 +115,7 @@ class Filter:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class Fallback:
+class Fallback(NamedTuple):
     """A filter that puts something in the place of nothing. Its argument is looked up only when it is needed."""
 
     name: str
