@@ -6,6 +6,8 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import itertools
+import json
 import re
 import shlex
 from pathlib import Path
@@ -21,6 +23,28 @@ from apiconnector.fields import EncryptedField
 from apiconnector.management.jobs import GROUPS
 from apiconnector.models.status import Status
 from apiconnector.shortcuts import connect, run_feed, submit
+from apiconnector.templating import (
+    AFTER_AUTHORIZE_NAMES,
+    BROWSER_NAMES,
+    CONNECTION_NAMES,
+    FEED_ITEM_NAMES,
+    FEED_NAMES,
+    FILTERS,
+    LABEL_NAMES,
+    check,
+    check_url,
+    compile_expression,
+    compile_template,
+    expressions,
+    kinds,
+    parser,
+    placeholders,
+    plain,
+    urls,
+)
+from apiconnector.templating.fill import MAX_FILLED
+from apiconnector.templating.filters import base, dates
+from apiconnector.templating.names import SECRETS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(checks.__file__).parent.parent
@@ -191,6 +215,85 @@ def test_python_in_the_docs_is_python(page: Path) -> None:
         lines = block.splitlines()
         indent = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
         ast.parse("\n".join(line[indent:] for line in lines))
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    section = re.split(rf"^#+ {heading}\n", page, flags=re.MULTILINE)[1]
+    rows = itertools.takewhile(lambda line: line.startswith("|"), section[section.index("\n|") + 1 :].splitlines())
+    return [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows][2:]
+
+
+def test_filters() -> None:
+    rows = {re.match(r"`(\w+)", cells[0])[1]: cells for cells in table(text("templates.md"), "Filters")}  # type: ignore[index]  # every row begins so
+    assert set(rows) == set(FILTERS)
+    for name, filter_ in FILTERS.items():
+        written, takes, gives, note = rows[name]
+        assert written == f"`{filter_.argument.example if filter_.argument else name}`"
+        assert (takes, gives) == (filter_.takes.words, filter_.gives), name
+        compile_template(f"{{{{ x|{written.strip('`')} }}}}")
+        for example in re.findall(r"`(\{\{.*?\}\})`", note):
+            compile_template(example)
+
+
+def test_letters_of_dates() -> None:
+    page = text("templates.md")
+    paragraph = page[page.index("The letters of `date`") : page.index("Names are English.")]
+    groups = re.findall(r"`([A-Za-z ]+)`", paragraph.removeprefix("The letters of `date`"))
+    assert " ".join(groups).split() == [*dates.LETTERS]
+
+
+def test_names_of_templates() -> None:
+    page = text("templates.md")
+    documented = [
+        (set(re.findall(r"`([\w.]+)`", cells[1].partition(", and the keys")[0])), cells[2].partition(":")[0])
+        for cells in table(page, "Names")
+    ]
+    kinds_of_fields = [CONNECTION_NAMES, BROWSER_NAMES, LABEL_NAMES, AFTER_AUTHORIZE_NAMES, FEED_NAMES, FEED_ITEM_NAMES]
+    assert documented == [
+        (set(allowed.exact | allowed.below), "no" if allowed.no_secrets else "yes") for allowed in kinds_of_fields
+    ]
+    said = page[page.index("Secrets are ") : page.index("secret variables. Fixed names")]
+    assert set(re.findall(r"`(\w+)`", said)) == SECRETS
+
+
+def test_limits_of_templates() -> None:
+    most = " ".join(cells[1] for cells in table(text("templates.md"), "Limits"))
+    assert [int(figure.replace(",", "")) for figure in re.findall(r"\d[\d,]*", most)] == [
+        kinds.MAX_TEXT,
+        MAX_FILLED,
+        placeholders.MAX_PLACEHOLDER,
+        placeholders.MAX_FILTERS,
+        base.MAX_ITEMS,
+        urls.MAX_URL,
+        plain.MAX_DEPTH,
+        expressions.MAX_LENGTH,
+        parser.MAX_NESTING,
+    ]
+
+
+def test_examples_of_templates() -> None:
+    page = text("templates.md")
+    for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL):
+        check(json.loads(block))
+    for _, example, _ in table(page, "Addresses"):
+        check_url(example.strip("`"))
+    for _, _, prose in re.findall(r"(^|[^`\\])(`)(\{\{ \w.*? \}\})`", page.partition("### Filters")[2], re.MULTILINE):
+        compile_template(prose.replace("\\|", "|").replace("|filter:argument", "").replace("|filter", ""))
+
+
+def test_examples_of_expressions() -> None:
+    page = text("templates.md")
+    rows = page[page.index("| written |") : page.index("False are null")].replace("\\|", "%").splitlines()[2:-1]
+    quoted = [found for row in rows for found in re.findall(r"``(.+?) ?``|`([^`]+)`", row.split(" | ")[0])]
+    written = ["".join(found).replace("%", "|") for found in quoted]
+    assert len(written) == 7
+    for each in written:
+        compile_expression(each)
+    mistake = page[page.index("The expression can't be read at") :].partition("\n```")[0]
+    with pytest.raises(exceptions.ExpressionError) as caught:
+        compile_expression(mistake.splitlines()[1])
+    assert str(caught.value) == mistake
 
 
 def test_public_names_import() -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating.placeholders import MAX_TEXT, Placeholder, Template, compile_template
+from apiconnector.redaction import clean_frames
+from apiconnector.templating.kinds import MAX_TEXT
+from apiconnector.templating.placeholders import compile_template
 from apiconnector.templating.plain import MAX_DEPTH, TOO_DEEP
+from apiconnector.templating.segments import check_segments, encoded
+from apiconnector.templating.template import Placeholder, Template
 from apiconnector.templating.weight import Scale
 from apiconnector.templating.words import shown
 
@@ -25,6 +28,7 @@ MAX_FILLED = 10 * MAX_TEXT
 Place = tuple[str | int, ...]
 
 
+@clean_frames
 def fill(value: Any, context: Mapping[str, Any]) -> Any:
     """Fill every text of a JSON value, and every key that holds ``{{``; the rest stays as it is.
 
@@ -40,15 +44,25 @@ def check(value: Any) -> None:
 
     Raises ``TemplateError`` with the place of one that can't be read, and for what is no JSON or too deep.
     """
-    for _ in _templates(value, ()):
+    for _ in templates_of(value):
         pass
 
 
 def names_in(value: Any) -> frozenset[str]:
     """Collect the dotted names that the templates of a JSON value look up. Raises what ``check`` raises."""
-    return frozenset().union(*(template.names for template in _templates(value, ())))
+    return frozenset().union(*(template.names for _, template in templates_of(value)))
 
 
+def check_path(path: str) -> None:
+    """Read the template of a path below a base address, as it is saved.
+
+    Raises ``TemplateError`` for one that can't be read, and for a ``.`` or ``..`` segment of its own.
+    """
+    known = "".join("x" if isinstance(part, Placeholder) else part for part in compile_template(path).parts)
+    check_segments(_before_query(known), [])
+
+
+@clean_frames
 def fill_path(path: str, context: Mapping[str, Any]) -> str:
     """Fill a path; each value stays inside its segment, all but unreserved characters percent-encoded.
 
@@ -63,28 +77,16 @@ def fill_path(path: str, context: Mapping[str, Any]) -> str:
         if isinstance(part, Placeholder):
             if not text:
                 empty.append((len(filled), part))
-            filled += _encoded(part, text)
+            filled += encoded(part, text)
         else:
             filled += text
     # Values are encoded, so the first of these is the template's own.
-    segments = re.split(r"[?#]", filled, maxsplit=1)[0]
-    between = f"/{segments}/"  # the characters before and after a position are those at it and one further
-    for position, placeholder in empty:
-        if between[position : position + 2] == "//":
-            raise TemplateError(f"{placeholder} is empty, which leaves an empty segment in the path.")
-    # "%2e" is a dot to those who normalize the path later (RFC 3986 section 6.2.2.2).
-    if any(unquote(segment) in {".", ".."} for segment in segments.split("/")):
-        raise TemplateError("A segment of the path would be '.' or '..', which leads elsewhere.")
+    check_segments(_before_query(filled), empty)
     return filled
 
 
-def _encoded(placeholder: Placeholder, text: str) -> str:
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError:
-        pass
-    # Raised outside the except clause: the error of the codec holds the value.
-    raise TemplateError(f"{placeholder} has characters that UTF-8 can't write.")
+def _before_query(path: str) -> str:
+    return re.split(r"[?#]", path, maxsplit=1)[0]
 
 
 class _Room:
@@ -94,20 +96,29 @@ class _Room:
         self._left = MAX_FILLED
         self._scale = Scale()
 
+    def take_text(self, text: str) -> str:
+        self._take(1 + len(text))
+        return text
+
     def take(self, value: Any) -> Any:
-        self._left -= self._scale.weight(value)
+        self._take(1 + len(value) if isinstance(value, str) else self._scale.weight(value))
+        return value
+
+    def _take(self, weight: int) -> None:
+        self._left -= weight
         if self._left < 0:
             raise TemplateError(f"The filled data would be longer than {MAX_FILLED:,} characters.")
-        return value
 
 
 def _fill(value: Any, context: Mapping[str, Any], place: Place, room: _Room) -> Any:
     match value:
         case str():
+            if "{" not in value:  # most are plain text, which needs no compiling
+                return room.take_text(value)
             try:
-                return room.take(compile_template(value).render(context))
+                return room.take(compile_template(value).filled(context))
             except TemplateError as error:
-                raise _at(place, error) from None
+                raise at(place, error) from None
         case list():
             _check_depth(place)
             return [_fill(item, context, (*place, index), room) for index, item in enumerate(value)]
@@ -126,33 +137,34 @@ def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place
         name = key
         if "{{" in key:
             try:
-                name = room.take(compile_template(key).render_text(context))
+                name = room.take_text(compile_template(key).filled_text(context))
             except TemplateError as error:
-                raise _at(inner, error) from None
+                raise at(inner, error) from None
         if name in filled:
-            raise _at(inner, "another key comes out the same.")
+            raise at(inner, "another key comes out the same.")
         filled[name] = _fill(item, context, inner, room)
     return filled
 
 
-def _templates(value: Any, place: Place) -> Iterator[Template]:
+def templates_of(value: Any, place: Place = ()) -> Iterator[tuple[Place, Template]]:
+    """The compiled templates of a JSON value, keys too, each with its place. Raises what ``check`` raises."""
     match value:
         case str():
             try:
-                yield compile_template(value)
+                yield place, compile_template(value)
             except TemplateError as error:
-                raise _at(place, error) from None
+                raise at(place, error) from None
         case list():
             _check_depth(place)
             for index, item in enumerate(value):
-                yield from _templates(item, (*place, index))
+                yield from templates_of(item, (*place, index))
         case dict():
             _check_depth(place)
             for key, item in value.items():
                 inner = _inner(place, key)
                 if "{{" in key:
-                    yield from _templates(key, inner)
-                yield from _templates(item, inner)
+                    yield from templates_of(key, inner)
+                yield from templates_of(item, inner)
         case None | bool() | int() | float():
             pass
         case _:
@@ -166,14 +178,15 @@ def _check_depth(place: Place) -> None:
 
 def _inner(place: Place, key: Any) -> Place:
     if not isinstance(key, str):
-        raise _at(place, "a key is no text, which JSON doesn't have.")
+        raise at(place, "a key is no text, which JSON doesn't have.")
     return (*place, key)
 
 
 def _not_json(value: Any, place: Place) -> TemplateError:
-    return _at(place, f"a value is of the type {type(value).__name__}, which JSON doesn't have.")
+    return at(place, f"a value is of the type {type(value).__name__}, which JSON doesn't have.")
 
 
-def _at(place: Place, reason: TemplateError | str) -> TemplateError:
+def at(place: Place, reason: TemplateError | str) -> TemplateError:
+    """An error with its place, such as ``customer.address[0].city: …``."""
     steps = "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in place)
     return TemplateError(f"{shown(steps.removeprefix('.'), 300)}: {reason}" if place else str(reason))

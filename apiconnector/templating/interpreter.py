@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jmespath.visitor import TreeInterpreter
 
 from apiconnector.templating.weight import Scale
 
+if TYPE_CHECKING:
+    from apiconnector.templating.parser import Node
+
 #: The largest value that an expression may give, or hand to a function, in the units of ``Scale``: some answers of a
 #: megabyte.
 MAX_WEIGHT: Final = 4_000_000
 #: The work of one evaluation: each step costs ten, a list its length, a function or comparison what it has to read.
-MAX_WORK: Final = 10_000_000
+#: It is used up in half a second or less.
+MAX_WORK: Final = 5_000_000
 _STEP: Final = 10
 
 
@@ -21,53 +25,76 @@ class TooMuchWorkError(Exception):
 
 
 class BoundedInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath ships no types
-    """Evaluates one expression once. Every method raises ``TooMuchWorkError``."""
+    """Evaluates one expression once. Every method raises ``TooMuchWorkError``, and what the library raises."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._work = 0
+        self._left = MAX_WORK
         self._scale = Scale()
+        #: The call or comparison that raised what the library raises; None where it was something else.
+        self.failed: Node | None = None
 
-    def evaluate(self, parsed: Any, root: Any) -> Any:
+    def evaluate(self, tree: Node, root: Any) -> Any:
         """The value of a parsed expression."""
-        value = self.visit(parsed, root)
+        value = self.visit(tree, root)
         # What names the same list many times over takes no room here, but would when it is written.
         self._weight(value)
         return value
 
-    def visit(self, node: Any, value: Any) -> Any:
+    def visit(self, node: Node, value: Any) -> Any:
         """Evaluate a part of the expression."""
-        # Not by _charge(): this is called for each step on each item.
-        self._work += _STEP
-        if self._work > MAX_WORK:
+        # In place of the library's own, and not by _charge(): this is called for each step on each item.
+        self._left -= _STEP
+        if self._left < 0:
             raise TooMuchWorkError
-        return super().visit(node, value)
+        kind = node["type"]
+        method = self._method_cache.get(kind)
+        if method is None:
+            method = self._method_cache[kind] = getattr(self, f"visit_{kind}")
+        return method(node, value)
 
-    def visit_flatten(self, node: Any, value: Any) -> Any:
+    def visit_field(self, node: Node, value: Any) -> Any:
+        """Look up a key."""
+        return value.get(node["value"]) if isinstance(value, dict) else None
+
+    def visit_flatten(self, node: Node, value: Any) -> Any:
         """Join lists."""
-        return self._listed(super().visit_flatten(node, value))
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        self._charge(sum(len(item) if isinstance(item, list) else 1 for item in base))
+        flat = []
+        for item in base:
+            if isinstance(item, list):
+                flat += item
+            else:
+                flat.append(item)
+        return flat
 
-    def visit_slice(self, node: Any, value: Any) -> Any:
-        """Cut a part out of a list."""
-        return self._listed(super().visit_slice(node, value))
-
-    def visit_comparator(self, node: Any, value: Any) -> Any:
+    def visit_comparator(self, node: Node, value: Any) -> Any:
         """Compare, once it is known what that takes."""
-        sides = [self.visit(child, value) for child in node["children"]]
-        self._charge(min(map(self._weight, sides)))
-        known = [{"type": "literal", "value": side, "children": []} for side in sides]
-        return super().visit_comparator({**node, "children": known}, value)
+        first, second = node["children"]
+        left, right = self.visit(first, value), self.visit(second, value)
+        self._charge(min(self._weight(left), self._weight(right)))
+        operator = node["value"]
+        if operator not in self._EQUALITY_OPS and not (_has_order(left) and _has_order(right)):
+            return None
+        try:
+            return self.COMPARATOR_FUNC[operator](left, right)
+        except TypeError:
+            self.failed = node
+            raise
 
-    def visit_function_expression(self, node: Any, value: Any) -> Any:
+    def visit_function_expression(self, node: Node, value: Any) -> Any:
         """Call a function, once it is known what that takes."""
         arguments = [self.visit(child, value) for child in node["children"]]
         self._charge(sum(map(self._weight, arguments)))
-        return self._functions.call_function(node["value"], arguments)
-
-    def _listed(self, result: Any) -> Any:
-        if isinstance(result, list):
-            self._charge(len(result))
-        return result
+        try:
+            return self._functions.call_function(node["value"], arguments)
+        except (TypeError, ValueError, ArithmeticError):
+            # The innermost of calls inside each other is what went wrong.
+            self.failed = self.failed or node
+            raise
 
     def _weight(self, value: Any) -> int:
         weight = self._scale.weight(value)
@@ -76,6 +103,10 @@ class BoundedInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath shi
         return weight
 
     def _charge(self, work: int) -> None:
-        self._work += work
-        if self._work > MAX_WORK:
+        self._left -= work
+        if self._left < 0:
             raise TooMuchWorkError
+
+
+def _has_order(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)

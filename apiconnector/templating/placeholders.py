@@ -1,36 +1,35 @@
-"""Placeholders: ``{{ name|filter }}`` in a text, and what they become.
+"""Read placeholders: ``{{ name|filter }}`` in a text.
 
 Django's ``FilterExpression`` reads what is between the braces; names are looked up by rules of this package.
-Nothing is escaped or localized.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from django.template.base import FilterExpression, Parser, Variable
 from django.template.exceptions import TemplateSyntaxError
 from django.utils.functional import Promise
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating.lookup import MISSING, Name, Operand, kind, look_up, resolve
-from apiconnector.templating.plain import plain
+from apiconnector.templating.filters import FILTERS, Fallback, Filter, UnfitError, unknown_filter
+from apiconnector.templating.filters.base import is_writable
+from apiconnector.templating.kinds import MAX_TEXT
+from apiconnector.templating.lookup import Name, Operand
+from apiconnector.templating.template import Placeholder, Step, Template
 from apiconnector.templating.words import shown
 
-#: The longest template, and the longest text put together from one, in characters.
-MAX_TEXT = 1_000_000
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: The longest placeholder, in characters. Django's parser looks at some of them again and again.
 MAX_PLACEHOLDER = 10_000
-
-#: ``encode(value, text)``: what stands in the text for a placeholder, given its value and that as plain text.
-Encode = Callable[[Any, str], str]
+#: The most filters of a placeholder.
+MAX_FILTERS = 20
+#: The longest text that is kept compiled, in characters.
+_MAX_CACHED = 10_000
 
 _MARK = re.compile(r"\{[{%#]")
 # Braces inside quotes belong to the quoted text.
@@ -39,108 +38,10 @@ _PLACEHOLDER = re.compile(
     re.DOTALL,
 )
 
-Filter = Callable[[Any, Callable[[], Any]], Any]
-
-
-def _default(value: Any, fallback: Callable[[], Any]) -> Any:
-    # Django's own also replaces 0 and False, which are answers.
-    return fallback() if value is MISSING or value is None or value == "" else value
-
-
-def _default_if_none(value: Any, fallback: Callable[[], Any]) -> Any:
-    return fallback() if value is MISSING or value is None else value
-
-
-_FILTERS: Mapping[str, Filter] = {"default": _default, "default_if_none": _default_if_none}
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """One ``{{ … }}``: a name or a quoted text, and the filters its value goes through."""
-
-    subject: Operand
-    filters: tuple[tuple[Filter, Operand], ...]
-
-    def __str__(self) -> str:
-        return f"{{{{ {shown(str(self.subject))} }}}}"
-
-    def names(self) -> Iterator[str]:
-        """Every name that is looked up, those of the filters' arguments too."""
-        for operand in (self.subject, *(argument for _, argument in self.filters)):
-            if isinstance(operand, Name):
-                yield str(operand)
-
-    def value(self, context: Mapping[str, Any]) -> Any:
-        """The value as JSON data of its own.
-
-        Raises ``TemplateError`` for an unknown name and for a value that is no JSON.
-        """
-        if self.filters:
-            value = look_up(self.subject, context)
-            for apply, argument in self.filters:
-                # Asked for only when needed: a fallback that is missing too matters only then.
-                value = apply(value, partial(resolve, argument, context))
-        else:
-            value = resolve(self.subject, context)
-        try:
-            return plain(value)
-        except ValueError as error:
-            raise TemplateError(f"{self}: {error}.") from None
-
-    def text(self, value: Any) -> str:
-        """Write one of its values inside text: text as it is, true, false and numbers as JSON writes them.
-
-        Raises ``TemplateError`` for null, a list or an object.
-        """
-        if isinstance(value, str):
-            return value
-        if value is None:
-            raise TemplateError(f'{self} is null, which has no text; the filter default:"" gives it one.')
-        if isinstance(value, list | dict):
-            raise TemplateError(f"{self} is {kind(value)}, which has no text: it can only stand alone.")
-        return json.dumps(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A compiled text: its literal stretches and placeholders in order. It can be shared between threads."""
-
-    parts: tuple[str | Placeholder, ...]
-    #: The full dotted names of all placeholders and filter arguments.
-    names: frozenset[str]
-
-    def render(self, context: Mapping[str, Any], *, encode: Encode | None = None) -> Any:
-        """Fill the placeholders; a template that is nothing but one keeps the type of its value.
-
-        ``encode`` is asked only where text is filled. Raises ``TemplateError`` for an unknown name, a value
-        that doesn't fit, and a text longer than ``MAX_TEXT`` characters.
-        """
-        match self.parts:
-            case (Placeholder() as placeholder,):
-                return placeholder.value(context)
-        return self.render_text(context, encode)
-
-    def render_text(self, context: Mapping[str, Any], encode: Encode | None = None) -> str:
-        """Fill the placeholders and give text in any case. Raises what ``render`` raises."""
-        return "".join(text for _, text in self.pieces(context, encode))
-
-    def pieces(
-        self, context: Mapping[str, Any], encode: Encode | None = None
-    ) -> Iterator[tuple[str | Placeholder, str]]:
-        """Each part with the text it becomes. Raises what ``render`` raises."""
-        size = 0
-        for part in self.parts:
-            if isinstance(part, Placeholder):
-                value = part.value(context)
-                text = part.text(value)
-                if encode:
-                    text = encode(value, text)
-            else:
-                text = part
-            size += len(text)
-            if size > MAX_TEXT:
-                raise TemplateError(f"The text would be longer than {MAX_TEXT:,} characters.")
-            yield part, text
+_NAME = re.compile(r"""[\w.]+|"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*'""", re.DOTALL)
+_SPACE_AFTER_COLON = re.compile(r"\|\s*\w+:\s")
+#: Words of JSON. As arguments they are what they are in JSON; the names of data go first everywhere else.
+_WORDS = {"true": True, "false": False, "null": None}
 
 
 def compile_template(text: str) -> Template:
@@ -152,14 +53,20 @@ def compile_template(text: str) -> Template:
     """
     if len(text) > MAX_TEXT:
         raise TemplateError(f"The text is longer than {MAX_TEXT:,} characters.")
-    return _compile(text)
+    return _cached(text) if len(text) <= _MAX_CACHED else _compiled(text)
 
 
-@lru_cache(maxsize=1024)
-def _compile(text: str) -> Template:
+def _compiled(text: str) -> Template:
     parts = tuple(_split(text))
-    names = frozenset(name for part in parts if isinstance(part, Placeholder) for name in part.names())
-    return Template(parts, names)
+    placeholders = [part for part in parts if isinstance(part, Placeholder)]
+    return Template(
+        parts,
+        frozenset(name for placeholder in placeholders for name in placeholder.names()),
+        frozenset(name for placeholder in placeholders for name in placeholder.required()),
+    )
+
+
+_cached = lru_cache(maxsize=1024)(_compiled)
 
 
 def _split(text: str) -> Iterator[str | Placeholder]:
@@ -187,14 +94,27 @@ def _split(text: str) -> Iterator[str | Placeholder]:
 
 
 class _FilterParser(Parser):
-    """Django's parser, which ``FilterExpression`` asks for filters, with none but those of this module."""
+    """Django's parser, which ``FilterExpression`` asks for filters, with none but those of this package."""
 
-    def find_filter(self, filter_name: str) -> Filter:
-        if filter_name not in _FILTERS:
+    def find_filter(self, filter_name: str) -> Any:
+        if filter_name not in FILTERS:
+            raise TemplateSyntaxError(unknown_filter(shown(filter_name)))
+        return FILTERS[filter_name]
+
+
+class _Expression(FilterExpression):
+    """Django's, which would ask how many arguments a Python function takes."""
+
+    @staticmethod
+    def args_check(name: str, func: Any, provided: Any) -> bool:
+        argument = func.argument
+        if provided and argument is None:
+            raise TemplateSyntaxError(f"the filter {name} takes nothing behind a colon")
+        if not provided and argument is not None and not argument.optional:
             raise TemplateSyntaxError(
-                f"filter '{filter_name}' is not available; available are: {', '.join(sorted(_FILTERS))}"
+                f"the filter {name} takes something right behind a colon, such as {argument.example}"
             )
-        return _FILTERS[filter_name]
+        return True
 
 
 _parser = _FilterParser([])
@@ -204,13 +124,36 @@ def _placeholder(source: str) -> Placeholder:
     if not source:
         raise TemplateError("A placeholder is empty: a name belongs between {{ and }}.")
     try:
-        expression = FilterExpression(source, _parser)
+        expression = _Expression(source, _parser)
         subject = _subject(expression.var)
-        filters = tuple((apply, _operand(argument)) for apply, ((_, argument),) in expression.filters)
-    except TemplateSyntaxError as error:
-        reason = shown(str(error), 200)
-        raise TemplateError(f"{{{{ {shown(source)} }}}} can't be read: {reason}.") from None
-    return Placeholder(subject, filters)
+        steps = _steps(expression.filters)
+    except (TemplateSyntaxError, UnfitError) as error:
+        reason = str(error)
+        if reason.startswith("Could not"):  # Django's words say where, and not what to write
+            reason = _why_unread(source)
+        raise TemplateError(f"{{{{ {shown(source)} }}}} can't be read: {shown(reason, 500)}.") from None
+    return Placeholder(subject, steps)
+
+
+def _why_unread(source: str) -> str:
+    name = _NAME.match(source)
+    rest = source[name.end() :].strip() if name else ""
+    match rest[:1]:
+        case "(":
+            return "nothing can be called; leave the brackets out"
+        case "[":
+            return "an item of a list is written with a dot, such as tags.0"
+        case "-":
+            return (
+                'a name has letters, digits, _ and dots; a key with others is taken by get, as in data|get:"first-name"'
+            )
+    if name is None:
+        return "it begins with neither a name nor a quoted text"
+    if rest[:1] != "|":
+        return 'behind the name only filters can follow, such as |default:"none"'
+    if _SPACE_AFTER_COLON.search(rest):
+        return "no space belongs behind the colon of a filter"
+    return "a filter is written |name or |name:argument; there is one argument, and text in it has quotes"
 
 
 def _subject(parsed: Any) -> Operand:
@@ -219,6 +162,28 @@ def _subject(parsed: Any) -> Operand:
         # Else the value of a field that is called 12 would silently be the number.
         raise TemplateSyntaxError("it begins with a number; a name or a quoted text belongs there")
     return operand
+
+
+def _steps(used: list[Any]) -> tuple[Step, ...]:
+    if len(used) > MAX_FILTERS:
+        raise TemplateSyntaxError(f"it has more than {MAX_FILTERS} filters")
+    return tuple(_step(each, arguments) for each, arguments in used)
+
+
+def _step(used: Filter | Fallback, arguments: list[tuple[bool, Any]]) -> Step:
+    if not arguments or used.argument is None:
+        return Step(used)
+    ((_, parsed),) = arguments
+    operand = _operand(parsed)
+    if isinstance(operand, Name):
+        if str(operand) not in _WORDS:
+            return Step(used, operand)
+        operand = _WORDS[str(operand)]
+    try:
+        used.argument.read(operand)
+    except UnfitError as error:
+        raise UnfitError(f"the filter {used.name} {error}") from None
+    return Step(used, operand)
 
 
 def _operand(parsed: Any) -> Operand:
@@ -231,6 +196,6 @@ def _operand(parsed: Any) -> Operand:
         if not all(parsed.lookups):
             raise TemplateSyntaxError("a dot has no name beside it")
         return Name(parsed.lookups)
-    if not isinstance(parsed.literal, int | float) or not math.isfinite(parsed.literal):
-        raise TemplateSyntaxError("a number is too large")
+    if not isinstance(parsed.literal, int | float) or not is_writable(parsed.literal):
+        raise TemplateSyntaxError("a number is too large; write one that an API reads")
     return parsed.literal

@@ -8,6 +8,8 @@ from typing import Any
 #: Levels of lists and objects inside each other. RFC 8259 section 9 lets an implementation set such a limit;
 #: a fixed one is the same everywhere, where Python's own depends on how deep the caller already is.
 MAX_DEPTH = 100
+#: Most values are of these types, and need no look at them.
+SIMPLE = frozenset({str, int, bool, type(None)})
 TOO_DEEP = f"lists and objects are nested more than {MAX_DEPTH} levels deep"
 
 
@@ -35,9 +37,11 @@ def _copy(value: Any, depth: int, copies: dict[int, Any]) -> Any:
     # An expression can name the same list many times over: copied once, it can't grow without bounds here.
     if id(value) not in copies:
         if isinstance(value, list):
-            copies[id(value)] = [_copy(item, depth + 1, copies) for item in value]
+            copies[id(value)] = [item if type(item) in SIMPLE else _copy(item, depth + 1, copies) for item in value]
         elif all(isinstance(key, str) for key in value):
-            copies[id(value)] = {key: _copy(item, depth + 1, copies) for key, item in value.items()}
+            copies[id(value)] = {
+                key: item if type(item) in SIMPLE else _copy(item, depth + 1, copies) for key, item in value.items()
+            }
         else:
             raise ValueError("a key is no text, which JSON doesn't have")
     return copies[id(value)]

@@ -32,6 +32,7 @@ class Scale:
             for key in value:
                 weight += self.weight(key)
         for item in value.values() if isinstance(value, dict) else value:
-            weight += self.weight(item)
+            # As at the top, for what most items are.
+            weight += 1 + len(item) if type(item) is str else self.weight(item)
         self._known[id(value)] = (value, weight)
         return weight

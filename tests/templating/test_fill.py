@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating import check, fill, fill_path, names_in
+from apiconnector.templating import check, check_path, compile_template, fill, fill_path, names_in
+from tests.frames import shown
 
 CONTEXT: dict[str, Any] = {
     "name": "Ada",
@@ -84,6 +85,8 @@ def test_what_is_filled_is_left_alone() -> None:
         pytest.param([["a", "{{ x }}"]], "[0][1]: ", id="place in lists"),
         pytest.param("{{ x }}", "{{ x }}: unknown name", id="no place at the top"),
         pytest.param({"a": "x {{ tags }}"}, "a: {{ tags }} is a list", id="list in text"),
+        pytest.param({"a": "{{ x"}, "a: The {{ at character 1 is not closed", id="unclosed"),
+        pytest.param(["x" * 900_000] * 20, "longer than 10,000,000 characters", id="plain text, too much of it"),
         pytest.param({"a": "{% x %}"}, "a: {% at character 1", id="tag"),
         pytest.param({"{{ x }}": 1}, "{{ x }}: {{ x }}: unknown name 'x'", id="key"),
         pytest.param({"{{ tags }}": 1}, "{{ tags }} is a list", id="a key that has no text"),
@@ -110,7 +113,7 @@ def test_refused_when_filled(value: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        pytest.param({"a": [0, "{{ x|upper }}"]}, "a[1]: ", id="leaf"),
+        pytest.param({"a": [0, "{{ x|uper }}"]}, "a[1]: ", id="leaf"),
         pytest.param({"a": {"{{ x": 1}}, "a.{{ x: ", id="key"),
         pytest.param({1: 2}, "a key is no text", id="key that is no text"),
         pytest.param(["a", object()], "[1]: a value is of the type object", id="no JSON"),
@@ -194,6 +197,32 @@ def test_refuses_paths(path: str, context: dict[str, Any], words: str) -> None:
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "x/{{ id }}", "x/{{ a }}{{ b }}?q=../{{ c }}", "a..b/.c/{{ d }}.", "x/.{{ e }}", "https://x.example/y"],
+)
+def test_paths_that_can_be_saved(path: str) -> None:
+    check_path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("../{{ a }}", "'.' or '..'"),
+        ("{{ a }}/./x", "'.' or '..'"),
+        ("x/%2e%2E/{{ a }}", "'.' or '..'"),
+        ("x/..?y=1", "'.' or '..'"),
+        ("x/{{ a", "not closed"),
+        ("x/{{ a|uper }}", "there is no filter 'uper'"),
+    ],
+)
+def test_paths_that_can_not_be_saved(path: str, words: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        check_path(path)
+
+    assert words in str(caught.value)
+
+
 def test_all_that_is_filled_is_bounded() -> None:
     template = {str(number): "{{ a }}" for number in range(20)}
     assert len(fill(template, {"a": "x" * 100_000})) == 20
@@ -214,3 +243,16 @@ def test_errors_are_fit_to_be_shown(value: Any) -> None:
         fill(value, {})
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
+
+
+def test_errors_hold_no_values() -> None:
+    context = {"a": {"b": "s3cr3t"}, "c": ["s3cr3t"]}
+    for call in (
+        lambda: fill({"x": ["{{ a.b }}{{ c }}"]}, context),
+        lambda: fill_path("{{ a.b }}/{{ c }}", context),
+        lambda: compile_template("{{ a.b }}{{ c }}").render(context),
+        lambda: compile_template("{{ a.b }}{{ c }}").render_text(context),
+    ):
+        with pytest.raises(TemplateError) as caught:
+            call()
+        assert "s3cr3t" not in shown(caught.value)
