@@ -367,7 +367,7 @@ class TestRun:
             (["lead", "--data", "{"], "no JSON"),
             (["lead", "--data", "[" * 100_000], "no JSON"),
             (["lead", "--data", "[1]"], "JSON object"),
-            (["lead", "--data", '{"a": NaN}'], "nan"),
+            (["lead", "--data", '{"a": NaN}'], "NaN"),
         ],
         ids=["unknown feed", "broken", "deep", "list", "NaN"],
     )

@@ -19,6 +19,8 @@ _BACKSLASHES: Final = re.compile(r"\\+")
 #: Characters of a form that are looked for at once, and how many forms may be tried in vain where one of them begins.
 _PIECE: Final = 64
 _MOST_MISSES: Final = 10_000
+#: Never ends in a backslash: the next character may be written as one with it.
+_STRETCH: Final = re.compile(rf"(?s:.{{1,{_PIECE}}}(?:(?<=\\).)?)")
 _PADDING: Final = r"(?:=|%3[Dd]){0,2}"
 #: Texts are escaped more than once on their way, such as JSON inside of JSON: any number of backslashes may stand where
 #: one does. Any number that happens, that is: without a bound, a text of backslashes alone would take for ever.
@@ -146,13 +148,21 @@ class Redactor:
 @lru_cache(maxsize=2048)
 def _pieces(text: str) -> tuple[str, ...]:
     """A text in stretches that are looked for one after the other, so that no text makes a search take long."""
-    text = _BACKSLASHES.sub("\\\\", text)
-    return tuple(text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+    return tuple(_STRETCH.findall(_BACKSLASHES.sub("\\\\", text)))
 
 
 @lru_cache(maxsize=2048)
 def _piece(text: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_any_encoding, text)))
+    return re.compile(_encoded(text))
+
+
+def _encoded(text: str) -> str:
+    """A regular expression for a text in any encoding."""
+    before = ("", *text[:-1])
+    return "".join(
+        _any_encoding(character, behind_backslash=previous == "\\")
+        for previous, character in zip(before, text, strict=True)
+    )
 
 
 @lru_cache(maxsize=2048)
@@ -161,7 +171,7 @@ def _beginning(forms: tuple[Form, ...]) -> re.Pattern[str]:
     parts = []
     for form in forms:
         pieces = _pieces(form.text)
-        encoded = "".join(map(_any_encoding, pieces[0]))
+        encoded = _encoded(pieces[0])
         if form.is_short:
             encoded = rf"(?<==){encoded}(?![^&;#,\s\"'<>)\]}}])"
         parts.append(encoded if len(pieces) > 1 else encoded + form.ending)
@@ -174,8 +184,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=512)
-def _any_encoding(character: str) -> str:
-    """A regular expression for one character in each form it may have; for a backslash, for any number of them."""
+def _any_encoding(character: str, *, behind_backslash: bool = False) -> str:
+    """A regular expression for one character in each form it may have; for a backslash, for any number of them.
+
+    The backslashes that escape a character behind a backslash are taken for more of that one.
+    """
     if character.isascii() and character.isalnum():
         return character
     raw = character.encode("utf-8", "surrogatepass")
@@ -190,7 +203,11 @@ def _any_encoding(character: str) -> str:
         percent,
         re.escape(escape(character)),
         *_MORE_FORMS.get(character, []),
-        *sorted(_any_case(text).replace(r"\\", _SOME) for text in escaped if text.startswith("\\")),
+        *sorted(
+            (_ANY if behind_backslash else _SOME) + _any_case(text[1:]).replace(r"\\", _SOME)
+            for text in escaped
+            if text.startswith("\\")
+        ),
     ]
     return f"(?:{'|'.join(dict.fromkeys(forms))})"
 

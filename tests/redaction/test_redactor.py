@@ -106,7 +106,19 @@ def test_repr_shows_no_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [AWKWARD, "\\\\server\\share", '"quoted"', "it's", "a\\\\\\b", "\\", "\x85nel-canary"]
+    "value",
+    [
+        AWKWARD,
+        "\\\\server\\share",
+        '"quoted"',
+        "it's",
+        "a\\\\\\b",
+        "\\",
+        "\x85nel-canary",
+        "0\\\x1f0",
+        'a\\\nb\\é\\"',
+        "x" * 63 + "\\\x1fy",
+    ],
 )
 def test_what_is_escaped_again_and_again(value: str) -> None:
     text = value if len(value) > 3 else f"{value}abc"
