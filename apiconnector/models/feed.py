@@ -148,5 +148,7 @@ class Feed(models.Model):
             try:
                 compile_expression(expression)
             except ExpressionError as error:
-                return f"{name}: {error}"
+                # A form has no room for the line that points at the place.
+                reason, *_ = str(error).splitlines()
+                return f"{name}: {reason}"
         return ""
