@@ -12,7 +12,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 #: Failed examples are tried first the next time. Ignored by git.
 HOME = Path(__file__).parent.parent.parent / ".hypothesis"
-QUICK = 60
+QUICK = 35
 #: Examples of one round of a long run; each round begins afresh, with another seed.
 ROUND = 300
 #: How many examples of each property ran; the long run prints them.

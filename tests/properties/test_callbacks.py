@@ -269,7 +269,7 @@ def digest_of(world: World, name: str) -> str:
     return digest(world.begun[name].state)
 
 
-@share(2)
+@share(1.5)
 @given(st.lists(VISITS, min_size=1, max_size=3), st.booleans())
 @example(
     [
@@ -361,7 +361,7 @@ OWN = st.builds(
 )
 
 
-@share(1)
+@share(0.5)
 @given(
     st.lists(UNKNOWN, max_size=4), OWN, st.lists(UNKNOWN, max_size=4), st.sampled_from(["owner", "nobody", "made up"])
 )
@@ -376,7 +376,7 @@ def test_the_right_callback_authorizes_whatever_stands_beside_it(
         check_rows(world, [visit], 1)
 
 
-@share(1)
+@share(0.7)
 @given(VISITS)
 def test_a_form_post_leads_back_by_get(world: World, provider: Any, visit: Visit) -> None:
     """What a cross-site POST brought is not used by it, and arrives by the GET it is sent to."""

@@ -78,7 +78,7 @@ def test_any_text_comes_back(column: str, text: str) -> None:
         check_closed()
 
 
-@share(0.2)
+@share(0.1)
 @given(long_texts(1_000_000))
 @example(Long(CANARY, "\ud800", 1_000_000, ""))
 def test_a_long_text_comes_back(long: Long) -> None:
@@ -88,7 +88,7 @@ def test_a_long_text_comes_back(long: Long) -> None:
         check_closed()
 
 
-@share(3)
+@share(1.5)
 @given(OBJECTS)
 def test_any_object_comes_back(value: dict[str, Any]) -> None:
     with rolled_back():
@@ -121,7 +121,7 @@ def test_anything_may_be_assigned_or_is_refused(example: Any) -> None:
                 check_closed()
 
 
-@share(3)
+@share(2)
 @given(TEXTS, OBJECTS)
 def test_a_secret_shows_itself_to_nobody(text: str, value: dict[str, Any]) -> None:
     for secret in (Secret(text), Secret(value), Secret.from_stored(seal(text, column="c", hosts=()), column="c")):
@@ -180,7 +180,7 @@ EXPRESSIONS = st.recursive(
 REFUSED = (TypeError, ValueError, FieldError, DatabaseError, ValidationError, AttributeError)
 
 
-@share(3)
+@share(2)
 @given(st.sampled_from([*COLUMNS, "secret_variables"]), EXPRESSIONS)
 def test_an_update_stores_ciphertext_or_is_refused(column: str, value: Any) -> None:
     with rolled_back():
@@ -212,7 +212,7 @@ def assign_and_update(connection: Connection, column: str, value: Any) -> None:
     Connection.objects.bulk_update([connection], [column])
 
 
-@share(3)
+@share(2)
 @given(
     st.sampled_from(["exact", "in", "iexact", "contains", "startswith", "regex", "gt", "isnull", "range", ""]),
     EXPRESSIONS,
@@ -263,7 +263,7 @@ def test_what_a_query_reads_is_closed(column: str, value: Any) -> None:
 # Fixtures
 
 
-@share(1)
+@share(0.5)
 @given(TEXTS, OBJECTS, st.sampled_from(["json", "jsonl", "xml", "python"]))
 def test_a_fixture_holds_ciphertext_and_comes_back(text: str, value: dict[str, Any], kind: str) -> None:
     with rolled_back():

@@ -318,7 +318,7 @@ def kinds(value: Any) -> Iterator[type]:
         yield from kinds(one)
 
 
-@share(1)
+@share(0.5)
 @given(long_texts(3 * MAX_SIZE), st.sampled_from(["value", "name", "list", "number"]))
 def test_large_data(long: Long, where: str) -> None:
     text = long.text

@@ -285,7 +285,7 @@ def run_command(*arguments: str) -> None:
     assert not found(said, [CANARY, "canary-issued-token"])
 
 
-@share(0.6)
+@share(0.15)
 @given(CONNECTIONS, CONNECTIONS, answers())
 def test_a_connection_is_refused_or_works_everywhere(
     browser: Client, api: Api, first: dict[str, str], second: dict[str, str], answer: Any
@@ -384,7 +384,7 @@ def feed_form(connection: Connection) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@share(0.6)
+@share(0.3)
 @given(FEEDS, json_objects(encodable(2)), answers())
 @example({"method": "GET", "query": '{"q": "{{ a }}"}'}, {"a": "\ud800"}, (200, {}, b"{}"))
 def test_a_feed_is_refused_or_runs(

@@ -67,7 +67,7 @@ def check_gone(secret: str, written: str, before: str, after: str, redacted: str
     assert secret not in redacted
 
 
-@share(8)
+@share(5)
 @given(
     SECRETS,
     st.sampled_from(sorted(WAYS)),
@@ -135,7 +135,7 @@ def test_data_is_scrubbed_in_texts_and_keys(secret: str, value: Any) -> None:
         assert scrubbed == data
 
 
-@share(0.3)
+@share(0.2)
 @given(SECRETS, long_texts(1_000_000))
 def test_long_texts(secret: str, long: Long) -> None:
     redact = Redactor([secret])

@@ -92,7 +92,7 @@ def placeholders(draw: st.DrawFn) -> str:
 TEMPLATES = st.lists(st.one_of(placeholders(), texts(2)), max_size=4).map("".join)
 
 
-@share(6)
+@share(4)
 @given(TEMPLATES, contexts())
 def test_a_text_is_filled_or_refused(text: str, context: dict[str, Any]) -> None:
     context = finite(context)
@@ -134,7 +134,7 @@ def test_a_placeholder_alone_keeps_its_type_and_shares_nothing(value: Any) -> No
         assert value
 
 
-@share(2)
+@share(1)
 @given(json_values(TEMPLATES), contexts())
 def test_json_is_filled_or_refused(value: Any, context: dict[str, Any]) -> None:
     value, context = finite(value), finite(context)
@@ -153,7 +153,7 @@ def test_json_is_filled_or_refused(value: Any, context: dict[str, Any]) -> None:
     json.dumps(filled, allow_nan=False)
 
 
-@share(1)
+@share(0.4)
 @given(
     long_texts(2_000_000),
     st.sampled_from(["{{ %s", "{{ a %s b }}", '{{ "%s" }}', "{{ %s }}", "{{ a|default:%s }}", "%s", "{{ a.%s }}"]),
@@ -195,7 +195,7 @@ SEGMENTS = st.one_of(
 )  # fmt: skip
 
 
-@share(6)
+@share(4)
 @given(st.lists(SEGMENTS, min_size=1, max_size=4), st.one_of(texts(3), st.integers(), st.sampled_from(["", ".", ".."])))
 def test_a_value_keeps_to_its_segment(segments: list[str], value: str | int) -> None:
     path = "/".join(segments)
@@ -253,7 +253,7 @@ EXPRESSIONS = st.recursive(
 )  # fmt: skip
 
 
-@share(4)
+@share(2)
 @given(st.one_of(EXPRESSIONS, texts(), st.builds(lambda a, b: a + b, EXPRESSIONS, texts(1))), contexts())
 def test_an_expression_gives_json_or_is_refused(text: str, root: dict[str, Any]) -> None:
     root = finite(root)
@@ -312,7 +312,7 @@ ROOTS: dict[str, Any] = {
 }
 
 
-@share(1)
+@share(0.7)
 @given(bombs(), st.one_of(json_values(max_leaves=4), st.sampled_from(sorted(ROOTS))))
 @example("|".join(["[@,@][]"] * 62), "list")
 @example("|".join(["join('',[@,@])"] * 33), "text")

@@ -181,7 +181,7 @@ def check_error(error: TokenRequestFailed, sent: list[str]) -> None:
     check_silent(error, [*SECRETS, CREDENTIALS])
 
 
-@share(8)
+@share(5)
 @given(BODIES, STATUSES, HEADERS, st.sampled_from(GRANTS), st.sampled_from(CLIENTS))
 def test_any_answer(
     body: bytes, status: int, headers: dict[str, str], grant: Grant, client: ClientAuthentication
@@ -191,7 +191,7 @@ def test_any_answer(
         revoke(URL, SECRETS[1], client, lambda _: Answer(status, headers, body))
 
 
-@share(4)
+@share(2)
 @given(OBJECTS, st.sampled_from([json_of, form_of]))
 def test_a_plain_token_is_taken_whatever_stands_beside_it(pairs: list[tuple[str, Any]], write: Any) -> None:
     beside = [
@@ -208,7 +208,7 @@ def test_a_plain_token_is_taken_whatever_stands_beside_it(pairs: list[tuple[str,
     check(outcome, GRANTS[0], CLIENTS[0])
 
 
-@share(1)
+@share(0.3)
 @given(
     long_texts(1_000_000),
     st.sampled_from(
@@ -343,7 +343,7 @@ CONTINUES = Play([b"HTTP/1.1 100 Continue\r\n\r\n"] * 200, 0.002, silent=True)
 CHUNKS = Play([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 200], 0.002, silent=True)
 
 
-@share(1.5)
+@share(1)
 @given(plays(), st.sampled_from(GRANTS), st.sampled_from(CLIENTS))
 @example(CONTINUES, GRANTS[0], CLIENTS[0])
 @example(CHUNKS, GRANTS[0], CLIENTS[0])

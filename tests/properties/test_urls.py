@@ -126,7 +126,7 @@ def check_refusal(error: Exception) -> None:
         assert not found(shown(error, with_locals=False), [CANARY])
 
 
-@share(10)
+@share(6)
 @given(BASES, PATHS)
 @example(Base("https", "api.example.com", None, "", "api.example.com"), "\ud800")
 @example(Base("https", "api.example.com", None, "", "api.example.com"), "https://api.example.com\udfff/")
@@ -280,7 +280,7 @@ def test_any_allowed_hosts(entries: list[Any], path: str) -> None:
         check_refusal(error)
 
 
-@share(0.5)
+@share(0.3)
 @given(
     long_texts(1_000_000),
     st.sampled_from(["%s", "/%s", "https://%s/", "https://own.example/%s", "https://own.example:%s/", "?%s"]),
