@@ -48,6 +48,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file and not memory: the lease is tested with real processes and threads.
     DATABASES["default"]["TEST"] = {"NAME": env("TESTS_SQLITE", default=str(BASE_DIR / "tests.sqlite3"))}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Required from Django 6.1 on for mails; unknown before.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 STATIC_URL = "/static/"
 USE_TZ = True
 LANGUAGE_CODE = "en"
