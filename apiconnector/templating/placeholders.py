@@ -129,7 +129,7 @@ def _placeholder(source: str) -> Placeholder:
         steps = _steps(expression.filters)
     except (TemplateSyntaxError, UnfitError) as error:
         reason = str(error)
-        if reason.startswith("Could not"):  # Django's words say where, and not what to write
+        if reason.startswith(("Could not", "Invalid character")):  # Django's words say where, and not what to write
             reason = _why_unread(source)
         raise TemplateError(f"{{{{ {shown(source)} }}}} can't be read: {shown(reason, 500)}.") from None
     return Placeholder(subject, steps)
