@@ -4,7 +4,7 @@ A site adds its own with ``register(MyMethod)`` in an app's ``ready()``; no migr
 """
 
 from apiconnector.auth.base import AuthMethod, Credentials, TokenSource, choices, find, methods, register
-from apiconnector.auth.oauth2 import OAuth2AuthorizationCode, OAuth2ClientCredentials
+from apiconnector.auth.oauth2 import Login, OAuth2AuthorizationCode, OAuth2ClientCredentials, OAuth2Password
 from apiconnector.auth.static import ApiKey, Basic, Bearer, NoAuth
 
 __all__ = [
@@ -13,9 +13,11 @@ __all__ = [
     "Basic",
     "Bearer",
     "Credentials",
+    "Login",
     "NoAuth",
     "OAuth2AuthorizationCode",
     "OAuth2ClientCredentials",
+    "OAuth2Password",
     "TokenSource",
     "choices",
     "find",
@@ -23,5 +25,14 @@ __all__ = [
     "register",
 ]
 
-for _method in (NoAuth, Basic, Bearer, ApiKey, OAuth2ClientCredentials, OAuth2AuthorizationCode):
+for _method in (
+    NoAuth,
+    Basic,
+    Bearer,
+    ApiKey,
+    OAuth2ClientCredentials,
+    OAuth2AuthorizationCode,
+    OAuth2Password,
+    Login,
+):
     register(_method)

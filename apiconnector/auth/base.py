@@ -58,6 +58,8 @@ class AuthMethod(AuthBase):
 
     def __init__(self, connection: Credentials) -> None:
         self.connection = connection
+        #: The access token that the last request carried, of methods that have one.
+        self.sent_token = ""
 
     @classmethod
     def required(cls) -> tuple[str, ...]:

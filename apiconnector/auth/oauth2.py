@@ -1,4 +1,7 @@
-"""OAuth 2: the two grants. Both send an access token; where it comes from is the token source's matter."""
+"""OAuth 2: the grants, and a log-in that works alike.
+
+All send an access token; where it comes from is the token source's matter.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
 _CLIENT_FIELDS = ("client_id", "client_secret", "client_auth")
 
 
-class OAuth2(Placed):
-    """What both grants share: placing the token, and one new token after a 401."""
+class Tokened(Placed):
+    """A method whose credential is a token that was asked for: placing it, and one new token after a 401."""
 
     uses_token = True
     default_names: ClassVar[dict[str, str]] = {
@@ -28,7 +31,25 @@ class OAuth2(Placed):
     def __init__(self, connection: Credentials) -> None:
         super().__init__(connection)
         self._source = connection.token_source()
-        self._sent = ""
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Place the access token."""
+        self.sent_token = self._source.access_token()
+        self.place(request, self.sent_token)
+        return request
+
+    def renew(self, request: PreparedRequest) -> bool:
+        """Place another token than the one just refused."""
+        token = self._source.renew(self.sent_token)
+        if token is None:
+            return False
+        self.sent_token = token
+        self.place(request, token)
+        return True
+
+
+class OAuth2(Tokened):
+    """What the grants of OAuth 2 share: a client that authenticates has a secret."""
 
     @classmethod
     def required(cls) -> tuple[str, ...]:
@@ -41,21 +62,6 @@ class OAuth2(Placed):
         if connection.client_auth != "none" and not connection.client_secret:
             return {"client_secret": "Enter the client secret, or choose the client authentication “none”."}
         return {}
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Place the access token."""
-        self._sent = self._source.access_token()
-        self.place(request, self._sent)
-        return request
-
-    def renew(self, request: PreparedRequest) -> bool:
-        """Place another token than the one just refused."""
-        token = self._source.renew(self._sent)
-        if token is None:
-            return False
-        self._sent = token
-        self.place(request, token)
-        return True
 
 
 class OAuth2ClientCredentials(OAuth2):
@@ -102,3 +108,40 @@ class OAuth2AuthorizationCode(OAuth2):
         "revocation_url",
         *PLACEMENT_FIELDS,
     )
+
+
+class OAuth2Password(OAuth2):
+    """Somebody's user name and password, kept here (RFC 6749 section 4.3)."""
+
+    name = "oauth2_password"
+    label = "OAuth 2.0 password (legacy)"
+    fields = (
+        "username",
+        "password",
+        *_CLIENT_FIELDS,
+        "token_url",
+        "scope",
+        "scope_delimiter",
+        "revocation_url",
+        *PLACEMENT_FIELDS,
+    )
+    optional = ("client_id", "client_auth", "scope", "scope_delimiter", "revocation_url", *PLACEMENT_FIELDS)
+
+
+class Login(Tokened):
+    """An API's own log-in: one request of the dialect, whose answer holds the token."""
+
+    name = "login"
+    label = "Log in first, then use the token"
+    fields = ("username", "password", "api_key", "client_id", "client_secret", *PLACEMENT_FIELDS)
+    optional = fields
+
+    @classmethod
+    def problems(cls, connection: Any) -> dict[str, str]:
+        """The request has to be described."""
+        if isinstance(connection.dialect, dict) and not connection.dialect.get("login"):
+            return {
+                "dialect": 'Describe the log-in request, such as {"login": {"url": "login", "body": {"user": '
+                '"{{ username }}", "password": "{{ password }}"}, "token_response": {"access_token": "body.token"}}}.'
+            }
+        return {}

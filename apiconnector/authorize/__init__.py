@@ -4,5 +4,16 @@ from apiconnector.authorize.begin import Begun, begin, callback_uri
 from apiconnector.authorize.confirm import confirm_site
 from apiconnector.authorize.disconnect import disconnect
 from apiconnector.authorize.paste import Pasted, paste
+from apiconnector.authorize.store import discard_held, use_held
 
-__all__ = ["Begun", "Pasted", "begin", "callback_uri", "confirm_site", "disconnect", "paste"]
+__all__ = [
+    "Begun",
+    "Pasted",
+    "begin",
+    "callback_uri",
+    "confirm_site",
+    "discard_held",
+    "disconnect",
+    "paste",
+    "use_held",
+]

@@ -15,10 +15,11 @@ from apiconnector.authorize.fingerprint import fingerprint
 from apiconnector.authorize.issuer import expected
 from apiconnector.authorize.problems import problems
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import AuthorizationAttempt
+from apiconnector.models import AuthorizationAttempt, names
 from apiconnector.models.attempt import KEPT, digest
 from apiconnector.oauth import authorization_url, new_proof, new_state
 from apiconnector.redaction import remember
+from apiconnector.templating import fill
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -118,6 +119,8 @@ def begin(
     for secret in (state, nonce):
         remember(secret)
     issuer, iss_promised = expected(connection)
+    known = names.for_browser(connection, {"scope": connection.scope, "redirect_uri": redirect_uri, "state": state})
+    params = fill(dict(connection.read_dialect().authorization_params), known)
     attempt = AuthorizationAttempt.objects.create(
         connection=connection,
         state=digest(state),
@@ -133,11 +136,12 @@ def begin(
     # After it is there, so that a burst of presses at the same time leaves no more than that either.
     AuthorizationAttempt.objects.superseded(attempt).remove_some()
     url = authorization_url(
-        connection.authorization_url,
+        connection.address("authorization_url", names.for_browser(connection)),
         client_id=connection.reveal("client_id"),
         redirect_uri=redirect_uri,
         scope=connection.scope,
         state=state,
         proof=proof,
+        params=params,
     )
     return Begun(url=url, redirect_uri=redirect_uri, state=state, nonce=nonce)

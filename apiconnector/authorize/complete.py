@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, transaction
-from django.utils import timezone
+from django.db import DatabaseError
 from django.utils.crypto import constant_time_compare
 
-from apiconnector import signals
 from apiconnector.authorize.advice import advice, advice_on_words
 from apiconnector.authorize.fingerprint import fingerprint
+from apiconnector.authorize.grant import exchange
 from apiconnector.authorize.issuer import refusal
-from apiconnector.client import token_sender
+from apiconnector.authorize.store import store
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
-from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health, site
-from apiconnector.oauth import AuthorizationCode, TokenAnswer, request_token
+from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health
 from apiconnector.redaction import remember
 
 if TYPE_CHECKING:
@@ -100,8 +98,7 @@ def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
         if reason := _unsent(attempt, callback.state):
             _fail(attempt, Outcome.FAILED, reason)
             return
-        answer = _exchange(attempt, callback.code)
-        _store(attempt, answer)
+        store(attempt, exchange(attempt, callback))
     except TokenRequestFailed as error:
         _refused(attempt, error)
     except ConfigurationError as error:
@@ -120,41 +117,6 @@ def _unsent(attempt: AuthorizationAttempt, state: str) -> str:
     if connection.pkce and not attempt.verifier:
         return f"The code verifier of this attempt is gone. Nothing was exchanged. {again(attempt.via)}"
     return ""
-
-
-def _exchange(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
-    connection = attempt.connection
-    grant = AuthorizationCode(code, attempt.redirect_uri, connection.open(attempt.verifier, "code verifier"))
-    return request_token(
-        connection.token_url,
-        grant,
-        connection.client_authentication(),
-        token_sender(connection.timeout_seconds),
-        now=timezone.now(),
-    )
-
-
-def _store(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
-    connection = attempt.connection
-    with transaction.atomic():
-        token = Token.objects.select_for_update().filter(connection=connection).first() or Token(connection=connection)
-        # A new grant replaces the old one whole: its refresh token could belong to another account.
-        for name, value in Token.values_from(answer, scope=connection.scope, hosts=connection.secret_hosts()).items():
-            setattr(token, name, value)
-        token.redirect_uri = attempt.redirect_uri
-        token.site = site.origin(attempt.redirect_uri)
-        token.account_id = token.account_label = ""
-        token.values = {}
-        token.generation += 1
-        token.lease_owner, token.lease_until, token.refresh_started_at = "", None, None
-        token.save()
-        connection.token = token
-        health.works_again(connection)
-        connection.save(update_fields=["is_sealed"])
-        message = f"Granted scope: {token.scope}" if token.scope else ""
-        ConnectionEvent.record(connection, ConnectionEvent.Kind.AUTHORIZED, message, attempt.user)
-        attempt.finish(Outcome.AUTHORIZED, f"“{connection}” is authorized.")
-    signals.connection_authorized.send_robust(type(connection), connection=connection, actor=attempt.user)
 
 
 def _refused(attempt: AuthorizationAttempt, error: TokenRequestFailed) -> None:

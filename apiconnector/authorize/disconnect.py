@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 from apiconnector.client import token_sender
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import ConnectionEvent, Token, health, site
+from apiconnector.models import ConnectionEvent, Token, declared, health, site
 from apiconnector.oauth import revoke
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
     from apiconnector.models import Connection
+
+
+_DONE = "The provider revoked the token."
+_NOT_REVOKED = "The token was forgotten here, but could not be revoked at the provider:"
+_NOT_CONFIRMED = "The token was forgotten here, but the provider did not confirm that it revoked it."
 
 
 def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUser | None = None) -> str:
@@ -42,6 +47,12 @@ def _revoke(connection: Connection, token: Token) -> str:
             f"The token was authorized for the site {token.site}. It was forgotten here, and not revoked at the "
             "provider, so that it goes on working there."
         )
+    try:
+        if connection.read_dialect().revoke is not None:
+            done = declared.revoke(connection, token.access_token, token.refresh_token)
+            return _DONE if done else _NOT_CONFIRMED
+    except ConfigurationError as error:
+        return f"{_NOT_REVOKED} {error}"
     if not connection.revocation_url:
         return "The token was forgotten here; remove the access at the provider too, where it lists connected apps."
     try:
@@ -54,7 +65,7 @@ def _revoke(connection: Connection, token: Token) -> str:
                 # Opened within the call: pages on errors show the locals of a frame.
                 done = (
                     revoke(
-                        connection.revocation_url,
+                        connection.address("revocation_url"),
                         connection.open(secret, hint.replace("_", " ")),
                         client,
                         send,
@@ -63,7 +74,5 @@ def _revoke(connection: Connection, token: Token) -> str:
                     and done
                 )
     except ConfigurationError as error:
-        return f"The token was forgotten here, but could not be revoked at the provider: {error}"
-    if done:
-        return "The provider revoked the token."
-    return "The token was forgotten here, but the provider did not confirm that it revoked it."
+        return f"{_NOT_REVOKED} {error}"
+    return _DONE if done else _NOT_CONFIRMED

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from apiconnector.models import Connection
 
 #: Where the browser and the code are sent, and what was asked for in whose name; beside them the client ID.
-FIELDS = ("auth_method", "is_active", "authorization_url", "token_url", "scope", "pkce")
+FIELDS = ("auth_method", "is_active", "authorization_url", "token_url", "scope", "pkce", "dialect", "variables")
 
 
 def fingerprint(connection: Connection, state: str) -> str:

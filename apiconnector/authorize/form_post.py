@@ -12,12 +12,16 @@ from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.http import escape_leading_slashes
 
+from apiconnector.authorize.answered import dialect_of, find
+from apiconnector.dialect import EMPTY
 from apiconnector.oauth.callback import MAX_BYTES
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from collections.abc import Iterable
 
-#: Anything else is not passed on.
+    from django.http import HttpRequest, QueryDict
+
+#: Anything else is passed on only where a dialect reads it.
 _FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
 
 
@@ -35,12 +39,21 @@ class _NoFiles(FileUploadHandler):
         """Nothing is complete."""
 
 
+def _fields_for(posted: QueryDict) -> Iterable[str]:
+    """The fields to pass on: the standard ones, and all of them where the attempt's connection keeps others, too."""
+    attempt = find({name: str(value) for name, value in posted.items()})
+    dialect = dialect_of(attempt.connection) if attempt is not None else EMPTY
+    is_standard = (dialect.callback_code_param, dialect.callback_state_param) == ("code", "state")
+    return _FIELDS if is_standard and not dialect.keep_from_callback else list(posted)
+
+
 def same_as_get(request: HttpRequest) -> str:
     """The address that brings the same answer by GET, on this very path; empty for what no provider sends."""
     with suppress(AttributeError):  # a middleware has read the form already
         request.upload_handlers = [_NoFiles(request)]
     try:
-        pairs = [(name, value) for name in _FIELDS for value in request.POST.getlist(name)]
+        names = _fields_for(request.POST)
+        pairs = [(name, value) for name in names for value in request.POST.getlist(name)]
     except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return ""
     query = urlencode(pairs, errors="replace")

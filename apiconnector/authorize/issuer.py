@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Min
 
-from apiconnector.models import Connection
+from apiconnector.exceptions import TemplateError
+from apiconnector.models import Connection, names
 from apiconnector.models.validation import is_findable
+from apiconnector.templating import fill_url
 
 if TYPE_CHECKING:
     from apiconnector.models import AuthorizationAttempt
@@ -24,8 +26,19 @@ def expected(connection: Connection) -> tuple[str, bool]:
     """
     said = connection.discovered if isinstance(connection.discovered, dict) else {}
     found = said.get("issuer")
-    issuer = connection.issuer or (found if isinstance(found, str) else "")
+    issuer = _filled(connection) or (found if isinstance(found, str) else "")
     return issuer, said.get(PROMISE) is True and found in (None, issuer)
+
+
+def _filled(connection: Connection) -> str:
+    """The issuer that was entered, with its placeholders filled."""
+    issuer = connection.issuer
+    if "{{" not in issuer:
+        return issuer
+    try:
+        return fill_url(issuer, names.public(connection))
+    except TemplateError:
+        return ""
 
 
 def conflict(connection: Connection) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.utils.crypto import constant_time_compare
 
+from apiconnector.authorize.answered import read_for
 from apiconnector.authorize.complete import again, spend, unusable
 from apiconnector.models import AuthorizationAttempt
 from apiconnector.models.attempt import digest
@@ -43,10 +44,12 @@ def paste(begun: Begun, text: str) -> Pasted:
             ok=False,
             message=f"That is the address to open. Paste the one the browser is sent to afterwards. {_AGAIN}",
         )
+    attempt = AuthorizationAttempt.objects.for_state(digest(begun.state))
     callback = parse_callback(_query(text))
+    if attempt is not None:
+        callback = read_for(attempt, callback)
     if reason := unusable(callback):
         return Pasted(ok=False, message=f"{reason} {_AGAIN}")
-    attempt = AuthorizationAttempt.objects.for_state(digest(begun.state))
     if attempt is None or not constant_time_compare(callback.state, begun.state):
         return Pasted(
             ok=False, message=f"The state is not the one of this attempt: the address belongs to another one. {_AGAIN}"

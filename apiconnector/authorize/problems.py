@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from apiconnector.authorize.issuer import conflict
 from apiconnector.client import Origin, egress
 from apiconnector.exceptions import ConfigurationError
+from apiconnector.models import names
 from apiconnector.models.validation import connection_problems
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def _unsafe(connection: Connection) -> dict[str, str]:
             "A client without a secret needs PKCE: whoever gets hold of a code could exchange it (RFC 9700 section "
             "2.1.1). Choose S256, or enter the client secret and choose how it is sent."
         )
-    if _goes_in_the_clear(connection.authorization_url):
+    try:
+        address = connection.address("authorization_url", names.for_browser(connection))
+    except ConfigurationError as error:
+        return {"authorization_url": str(error)}
+    if _goes_in_the_clear(address):
         found["authorization_url"] = (
             "The browser would take the request there unencrypted: enter an https address (RFC 9700 section 2.6)."
         )

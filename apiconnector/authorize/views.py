@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_exempt
 
+from apiconnector.authorize.answered import find, read_for
 from apiconnector.authorize.begin import cookie_name, has_begun
 from apiconnector.authorize.complete import again, spend, unusable
 from apiconnector.authorize.form_post import same_as_get
@@ -67,9 +68,11 @@ class CallbackView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Find the attempt, check browser and person, complete it, and show how it ended."""
         callback = _taken(request)
+        attempt = None if callback.too_long or callback.repeated else find(callback.params)
+        if attempt is not None:
+            callback = read_for(attempt, callback)
         if reason := unusable(callback):
             return _page(request, f"{reason} {_AGAIN}", status=400, callback=callback)
-        attempt = AuthorizationAttempt.objects.for_state(digest(callback.state))
         if attempt is None:
             return _page(
                 request,
@@ -134,7 +137,7 @@ def _outcome(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpRespons
             status=400,
             attempt=attempt,
         )
-    status = 200 if attempt.outcome == Outcome.AUTHORIZED else 400
+    status = 200 if attempt.outcome in {Outcome.AUTHORIZED, Outcome.HELD} else 400
     return _page(request, attempt.message, status=status, attempt=attempt)
 
 
@@ -151,7 +154,7 @@ def _page(
     is_known = attempt is not None or has_begun(request)
     source = attempt or (callback if is_known else None)
     context = {
-        "ok": status == 200,
+        "ok": status == 200 and (attempt is None or attempt.outcome != Outcome.HELD),
         "message": message,
         "attempt": attempt,
         "error": getattr(source, "error", ""),

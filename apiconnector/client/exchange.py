@@ -30,7 +30,7 @@ class _AnswerRefusedError(Exception):
 
 
 def token_sender(timeout: float) -> Callable[[TokenEndpointRequest], Answer]:
-    """A function that POSTs to a token endpoint and returns the answer, whatever its status.
+    """A function that sends to a token endpoint and returns the answer, whatever its status.
 
     ``timeout`` (seconds) bounds the whole exchange: looking up the name, connecting, and an answer that
     drips. A redirect is an answer and is not followed; nothing comes out of ``.netrc``, and no cookie is
@@ -82,9 +82,10 @@ def _within(timeout: float, request: TokenEndpointRequest) -> Answer | Exception
 def _exchange(request: TokenEndpointRequest, timeout: float, wire: Wire) -> Answer:
     headers = {"Accept-Encoding": "gzip", **request.headers}
     with PlainSession() as session, watching(wire):
-        response = session.post(
+        response = session.request(
+            request.method,
             request.url,
-            data=request.body,
+            data=request.body or None,
             headers=headers,
             timeout=timeout,
             stream=True,
@@ -92,7 +93,11 @@ def _exchange(request: TokenEndpointRequest, timeout: float, wire: Wire) -> Answ
         )
         with response:
             body = _body(response)
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if cookies := response.raw.headers.getlist("Set-Cookie"):
+        # Joined by commas, which dates have too, they could not be told apart.
+        headers["set-cookie"] = "\n".join(cookies)
+    return Answer(response.status_code, headers, body)
 
 
 def _body(response: Response) -> bytes:

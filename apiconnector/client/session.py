@@ -66,6 +66,12 @@ def _clean_errors(method: F) -> F:
     return cast("F", guarded)
 
 
+def _is_unauthorized(response: Response, is_read: bool) -> bool:  # noqa: FBT001 - a callback
+    del is_read
+    unauthorized = 401
+    return response.status_code == unauthorized
+
+
 class ApiSession(PlainSession):
     """A ``requests.Session`` for one connection: knows the base URL, authenticates, sends nowhere else.
 
@@ -81,7 +87,9 @@ class ApiSession(PlainSession):
     - ``response.url`` and the texts of errors are redacted; ``response.request`` is what was sent.
 
     ``timeout`` is in seconds. ``renew`` authenticates a request anew, in place, after a 401; it returns False
-    where there is nothing newer. ``configure`` is called once, before the first request, for what may fail.
+    where there is nothing newer. ``expired(response, is_read)`` says which answers are treated as one, whether
+    their body was read or not. ``configure`` is
+    called once, before the first request, for what may fail.
     ``default_body`` is merged under JSON objects and forms. ``redact`` takes credentials out of a
     text. ``wire`` is told what reached the network.
 
@@ -99,6 +107,7 @@ class ApiSession(PlainSession):
         default_headers: Mapping[str, Any] | None = None,
         default_params: Mapping[str, Any] | None = None,
         default_body: Mapping[str, Any] | None = None,
+        expired: Callable[[Response, bool], bool] | None = None,
         redact: Callable[[str], str] = str,
         wire: Wire | None = None,
     ) -> None:
@@ -109,6 +118,7 @@ class ApiSession(PlainSession):
         self.wire = wire
         self.auth = self._own_auth = auth
         self._renew = renew
+        self.expired = expired or _is_unauthorized
         self._configure = configure
         self.set_defaults(headers=default_headers or {}, params=default_params or {}, body=default_body or {})
 
@@ -232,7 +242,7 @@ class ApiSession(PlainSession):
         hooks, request.hooks = request.hooks, default_hooks()
         try:
             response = self._transmit(request, kwargs)
-            again = self._renewed(request, response)
+            again = self._renewed(request, response, is_read=not kwargs.get("stream"))
         finally:
             request.hooks = hooks
         if again is not None:
@@ -242,12 +252,13 @@ class ApiSession(PlainSession):
         answered = self._redacted(_run_hooks("response", hooks, response, **kwargs))
         return answered, again or request
 
-    def _renewed(self, request: PreparedRequest, response: Response) -> ApiRequest | None:
+    def _renewed(self, request: PreparedRequest, response: Response, *, is_read: bool) -> ApiRequest | None:
         """The request to send after a 401, with a new credential; None where the 401 is the answer."""
-        unauthorized = 401
-        if response.status_code != unauthorized or self._renew is None:
+        if self._renew is None:
             return None
         if not isinstance(request, ApiRequest) or not request.own_auth or request.renewed:
+            return None
+        if not self.expired(response, is_read):
             return None
         again = request.copy()
         again.renewed = True

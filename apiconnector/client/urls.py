@@ -14,7 +14,7 @@ from requests import PreparedRequest, RequestException
 from apiconnector.exceptions import ConfigurationError, DestinationRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -179,13 +179,19 @@ class Destinations:
     ``host[:port]`` or ``.suffix[:port]``, reached by https only, on port 443 unless given; as in Django's
     ``ALLOWED_HOSTS`` a suffix also admits the name itself.
 
-    Nothing is read before the first use, so that a bad address surfaces at the request: every method raises
-    ``ConfigurationError`` for one.
+    Both may be given as functions. Nothing is read before the first use, so that a bad address surfaces at the request:
+    every method raises ``ConfigurationError`` for one.
     """
 
-    def __init__(self, base_url: str, allowed_hosts: Sequence[str] = ()) -> None:
-        self._base_url = base_url
-        self._allowed_hosts = allowed_hosts
+    def __init__(
+        self, base_url: str | Callable[[], str], allowed_hosts: Sequence[str] | Callable[[], Sequence[str]] = ()
+    ) -> None:
+        self._given_url = base_url
+        self._given_hosts = allowed_hosts
+
+    @cached_property
+    def _base_url(self) -> str:
+        return self._given_url() if callable(self._given_url) else self._given_url
 
     def __repr__(self) -> str:
         # Not the path: it may hold a key.
@@ -211,7 +217,8 @@ class Destinations:
 
     @cached_property
     def _allowed(self) -> tuple[_AllowedHost, ...]:
-        return tuple(_AllowedHost.parse(entry) for entry in self._allowed_hosts)
+        entries = self._given_hosts() if callable(self._given_hosts) else self._given_hosts
+        return tuple(_AllowedHost.parse(entry) for entry in entries)
 
     def join(self, path: str) -> str:
         """The address of ``path``: ``x`` and ``/x`` go below the base URL, an absolute one stays as it is.

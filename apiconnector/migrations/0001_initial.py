@@ -243,7 +243,14 @@ class Migration(migrations.Migration):
                         max_length=500,
                     ),
                 ),
-                ("dialect", apiconnector.fields.JSONTextField(blank=True, default=dict)),
+                (
+                    "dialect",
+                    apiconnector.fields.JSONTextField(
+                        blank=True,
+                        default=dict,
+                        help_text="How the provider differs from the standard, as a JSON object; empty for one that does not.",
+                    ),
+                ),
                 ("problem", models.CharField(blank=True, default="", editable=False, max_length=30)),
                 ("problem_reason", models.TextField(blank=True, default="", editable=False)),
                 ("problem_at", models.DateTimeField(editable=False, null=True)),
@@ -290,6 +297,7 @@ class Migration(migrations.Migration):
                             ("denied", "Denied"),
                             ("failed", "Failed"),
                             ("expired", "Expired"),
+                            ("held", "Another account"),
                         ],
                         default="",
                         max_length=12,
@@ -298,6 +306,8 @@ class Migration(migrations.Migration):
                 ("message", models.TextField(blank=True)),
                 ("error", models.TextField(blank=True)),
                 ("error_description", models.TextField(blank=True)),
+                ("held", apiconnector.fields.EncryptedJSONField()),
+                ("held_label", models.CharField(blank=True, max_length=255)),
                 (
                     "user",
                     models.ForeignKey(

@@ -5,7 +5,7 @@ from apiconnector.models.connection import Connection
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.feed import Feed
 from apiconnector.models.run import FeedRun
-from apiconnector.models.session import TestResult
+from apiconnector.models.testing import TestResult
 from apiconnector.models.token import Token
 
 __all__ = ["AuthorizationAttempt", "Connection", "ConnectionEvent", "Feed", "FeedRun", "TestResult", "Token"]

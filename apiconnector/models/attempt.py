@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from apiconnector.fields import EncryptedTextField
+from apiconnector.fields import EncryptedJSONField, EncryptedTextField
 
 LIFETIME = timedelta(minutes=10)
 #: How long an answered or expired attempt is kept, so that a reload of the callback shows its outcome again.
@@ -71,6 +71,7 @@ class AuthorizationAttempt(models.Model):
         DENIED = "denied", "Denied"
         FAILED = "failed", "Failed"
         EXPIRED = "expired", "Expired"
+        HELD = "held", "Another account"
 
     connection = models.ForeignKey("apiconnector.Connection", on_delete=models.CASCADE, related_name="attempts")
     #: A hash, as is the nonce: see ``digest``.
@@ -92,6 +93,9 @@ class AuthorizationAttempt(models.Model):
     message = models.TextField(blank=True)
     error = models.TextField(blank=True)
     error_description = models.TextField(blank=True)
+    #: A token of another account than the connection's, until a person has decided; and what that account is called.
+    held = EncryptedJSONField()
+    held_label = models.CharField(max_length=255, blank=True)
 
     objects: ClassVar[models.Manager[AuthorizationAttempt]] = AttemptQuerySet.as_manager()
 

@@ -18,6 +18,7 @@ from apiconnector.crypto import Secret
 from apiconnector.exceptions import ConfigurationError, SecretSealed, TemplateError
 from apiconnector.fields import EncryptedField, EncryptedJSONField, EncryptedTextField
 from apiconnector.models import hosts
+from apiconnector.models.addresses import Addressed
 from apiconnector.redaction import SHORT, remember
 from apiconnector.templating import names_in
 
@@ -62,7 +63,7 @@ class Opened(set[str]):
         return f"<{len(self)} opened>"
 
 
-class BoundSecrets(models.Model):
+class BoundSecrets(Addressed):
     """The credentials of a connection. Each is sealed for the hosts its row named when it was typed."""
 
     client_id = EncryptedTextField(
@@ -79,56 +80,15 @@ class BoundSecrets(models.Model):
 
     if TYPE_CHECKING:
         auth_method: Any
-        base_url: Any
-        authorization_url: Any
-        token_url: Any
-        refresh_url: Any
-        revocation_url: Any
-        allowed_hosts: Any
-        variables: Any
-        default_headers: Any
-        default_params: Any
-        default_body: Any
         token: Token
 
     class Meta:
         abstract = True
 
-    @classmethod
-    def label_of(cls, name: str) -> str:
-        """What a column is called in the form."""
-        field = cls._meta.get_field(name)
-        assert isinstance(field, models.Field)
-        return str(field.verbose_name)
-
     @property
     def method_or_none(self) -> type[auth.AuthMethod] | None:
         """The class of the auth method; None where the app that registers it is gone."""
         return auth.find(self.auth_method)
-
-    def secret_hosts(self) -> frozenset[str]:
-        """The hosts that this connection's secrets may go to, as ``apiconnector.models.hosts`` writes them."""
-        return self.named_hosts().hosts
-
-    def named_hosts(self) -> hosts.Named:
-        """The same, with the columns that name each.
-
-        Placeholders are filled from the variables and from what was kept with the token, and from no secret: whatever
-        fills them to send a request has to do the same up to the path.
-        """
-        addresses = tuple(hosts.text(getattr(self, name)) for name in hosts.ADDRESS_FIELDS)
-        allowed = hosts.texts(self.allowed_hosts)
-        if any("{{" in text for text in (*addresses, *allowed)):
-            names = self._public_names()
-            addresses = tuple(hosts.filled(text, names, is_address=True) for text in addresses)
-            allowed = tuple(hosts.filled(text, names, is_address=False) for text in allowed)
-        return hosts.named(addresses, allowed)
-
-    def _public_names(self) -> dict[str, Any]:
-        token = getattr(self, "token", None)
-        known = (self.variables, token.values if token is not None else {})
-        found = {name: value for some in known if isinstance(some, dict) for name, value in some.items()}
-        return {name: value for name, value in found.items() if name not in (*SECRET_FIELDS, *_TOKEN_FIELDS)}
 
     def open(self, secret: Secret[Any], what: str) -> Any:
         """Decrypt a secret of this connection for sending it.
@@ -148,24 +108,16 @@ class BoundSecrets(models.Model):
             self.opened.update(leaves(envelope.value))
         return envelope.value
 
-    def hosts_in_words(self) -> str:
-        """All the hosts that this connection's secrets may go to, each with the columns that name it."""
-        named = self.named_hosts()
-        return self._in_words(named.hosts, named)
-
-    def _in_words(self, new: frozenset[str], named: hosts.Named) -> str:
-        labels = {host: [self.label_of(column) for column in named.columns[host]] for host in new}
-        return hosts.in_words(new, labels)
-
     @cached_property
     def opened(self) -> Opened:
         """The texts opened through this object so far: what redaction by value looks for."""
         return Opened()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle without what was opened."""
+        """Pickle without what was opened, and without what can be read again."""
         state: dict[str, Any] = super().__getstate__()
-        state.pop("opened", None)
+        for name in ("opened", "_dialect_read"):
+            state.pop(name, None)
         return state
 
     def reveal(self, name: str) -> Any:
@@ -198,7 +150,8 @@ class BoundSecrets(models.Model):
         method = self.method_or_none
         used = {"secret_variables", *(method.fields if method else ())}
         with suppress(TemplateError):
-            used |= {name.partition(".")[0] for name in names_in([getattr(self, name) for name in DEFAULT_FIELDS])}
+            templates = [getattr(self, name) for name in (*DEFAULT_FIELDS, *hosts.ADDRESS_FIELDS, "dialect")]
+            used |= {name.partition(".")[0] for name in names_in([one for one in templates if one])}
         for name in SECRET_FIELDS:
             if name in used:
                 yield name, getattr(self, name)

@@ -15,8 +15,9 @@ from apiconnector.models import health, status, validation
 from apiconnector.models.binding import BoundSecrets
 from apiconnector.models.hosts import HOST_FIELDS
 from apiconnector.models.sealing import ConnectionQuerySet
-from apiconnector.models.session import Redaction, TestResult, open_session, run_test
-from apiconnector.models.source import TokenSource
+from apiconnector.models.session import Redaction, open_session
+from apiconnector.models.source import TokenSource, TrialSource
+from apiconnector.models.testing import TestResult, run_test
 from apiconnector.models.token import Token
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
@@ -160,7 +161,12 @@ class Connection(BoundSecrets):
         blank=True,
         help_text="JMESPath to the account's id in the answer of Test, such as “body.id”.",
     )
-    dialect = JSONTextField(default=dict, blank=True, json_type=dict)
+    dialect = JSONTextField(
+        default=dict,
+        blank=True,
+        json_type=dict,
+        help_text="How the provider differs from the standard, as a JSON object; empty for one that does not.",
+    )
 
     problem = models.CharField(max_length=30, blank=True, default="", editable=False)
     problem_reason = models.TextField(blank=True, default="", editable=False)
@@ -249,7 +255,7 @@ class Connection(BoundSecrets):
         is_other_client = not self.same_as(old, {"auth_method", "client_id"})
         if not self.method_or_none or not self.method.needs_person:
             # The site's own token is asked for again without anybody's help.
-            is_other_client = is_other_client or not self.same_as(old, {"token_url", "scope"})
+            is_other_client = is_other_client or not self.same_as(old, {"token_url", "scope", "username", "dialect"})
         if is_other_client:
             Token.objects.filter(connection_id=self.pk).delete()
             self._state.fields_cache.pop("token", None)
@@ -258,7 +264,8 @@ class Connection(BoundSecrets):
 
     def _reconfigured(self, old: Connection) -> bool:
         """Whether anything was changed that a token request depends on."""
-        method_fields = {"auth_method", "issuer", *self.method.fields} if self.method_or_none else {"auth_method"}
+        method_fields = {"auth_method", "issuer", "dialect", "variables", "secret_variables"}
+        method_fields |= set(self.method.fields) if self.method_or_none else set()
         return not self.same_as(old, method_fields)
 
     # Authentication
@@ -272,12 +279,14 @@ class Connection(BoundSecrets):
             )
         # Opened within the call: pages on errors show the locals of a frame.
         return client(
-            self.reveal("client_id"), "" if self.client_auth == self.ClientAuth.NONE else self.reveal("client_secret")
+            self.reveal("client_id"),
+            "" if self.client_auth == self.ClientAuth.NONE else self.reveal("client_secret"),
+            self.read_dialect().basic_encoding,
         )
 
     def token_source(self) -> TokenSource:
         """Where a session's access token comes from."""
-        return TokenSource(self)
+        return TokenSource(self) if self.on_trial is None else TrialSource(self)
 
     # State
 

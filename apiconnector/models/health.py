@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
     from apiconnector.models.connection import Connection
-    from apiconnector.models.session import TestResult
+    from apiconnector.models.testing import TestResult
 
 NEEDS_REAUTHORIZATION = "needs_reauthorization"
 MISCONFIGURED = "misconfigured"

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 #: The columns of a connection that hold an address its secrets may be sent to.
 ADDRESS_FIELDS = ("base_url", "authorization_url", "token_url", "refresh_url", "revocation_url")
 #: All columns that decide where its secrets may be sent.
-HOST_FIELDS = (*ADDRESS_FIELDS, "allowed_hosts", "variables")
+HOST_FIELDS = (*ADDRESS_FIELDS, "allowed_hosts", "variables", "dialect")
 
 _UNREADABLE = "?"
 #: Stands before a text that is not to be read as a host: no address has this character.
 _NOT_A_HOST = "\0"
+#: In place of the addresses of a dialect that can't be read.
+UNREADABLE_DIALECT = f"{_NOT_A_HOST}dialect"
 _PLAIN_TEXT = "http://"
 # The host of an address is decided as soon as its path, query or fragment begins.
 _DECIDED = re.compile(r"[^/?#]*//[^/?#]*[/?#]")
@@ -44,10 +46,10 @@ class Named:
 
 
 @lru_cache(maxsize=1024)
-def named(addresses: tuple[str, ...], allowed: tuple[str, ...]) -> Named:
-    """The hosts of addresses, in the order of ``ADDRESS_FIELDS``, and of allowed hosts; an empty address names none."""
+def named(addresses: tuple[tuple[str, str], ...], allowed: tuple[str, ...]) -> Named:
+    """The hosts of addresses, each with its column, and of allowed hosts; an empty address names none."""
     columns = defaultdict(list)
-    for column, address in zip(ADDRESS_FIELDS, addresses, strict=True):
+    for column, address in addresses:
         if address:
             columns[of_address(address)].append(column)
     for entry in allowed:

@@ -1,60 +1,32 @@
-"""Open a connection's session, and send its test request."""
+"""Open a connection's session."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import requests
 from requests.auth import AuthBase
 
+from apiconnector.auth import placement
 from apiconnector.client import ApiSession, Destinations
-from apiconnector.exceptions import (
-    ApiConnectorError,
-    ConfigurationError,
-    DialectError,
-    RequestRefused,
-    SecretSealed,
-    SecretUnreadable,
-)
+from apiconnector.exceptions import ConfigurationError, SecretSealed, SecretUnreadable
+from apiconnector.models import expiry, names
 from apiconnector.models.binding import leaves
-from apiconnector.models.names import Names
 from apiconnector.models.token import Token
-from apiconnector.redaction import REDACTED, Redactor, literal_secrets, remember
-from apiconnector.templating import compile_template, fill, search
+from apiconnector.redaction import Redactor, literal_secrets, remember
+from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
+
+    from requests import PreparedRequest
 
     from apiconnector.auth import AuthMethod
     from apiconnector.client import Wire
     from apiconnector.models.connection import Connection
 
-#: Characters of an answer that a test's result shows; of one with more bytes than the second, it shows none.
-_SHOWN_BODY, _READ_BODY = 4_000, 1_000_000
 #: What the columns of a connection are called in placeholders, where secrets may be used.
 _DEFAULTS = ("default_headers", "default_params", "default_body")
-_SECRET_NAMES = ("client_secret", "username", "password", "api_key")
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """What a test request brought; ``label`` and ``account_id`` are picked from the answer as the connection says.
-
-    ``request`` (method and URL), ``headers`` and ``body`` hold no credential of the connection; the body is cut.
-    """
-
-    __test__ = False  # pytest would take it for a class of tests
-
-    ok: bool
-    status_code: int | None
-    message: str
-    label: str = ""
-    account_id: str = ""
-    request: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
 
 
 class _Deferred(AuthBase):
@@ -76,39 +48,67 @@ class _Deferred(AuthBase):
                 "Nothing was sent; open another one."
             )
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
         self.require_unmoved()
         if self._method is None:
             _require_usable(self._connection)
             self._method = self._connection.method(self._connection)
-        return self._method(request)
+        return self._with_token(self._method(request), self._method)
 
-    def renew(self, request: requests.PreparedRequest) -> bool:
+    def renew(self, request: PreparedRequest) -> bool:
         """Authenticate anew after a 401, if the method can."""
         self.require_unmoved()
-        return self._method is not None and self._method.renew(request)
+        if self._method is None or not self._method.renew(request):
+            return False
+        self._with_token(request, self._method)
+        return True
+
+    def _with_token(self, request: PreparedRequest, method: AuthMethod) -> PreparedRequest:
+        """Add the defaults that name the access token, which is not the same one for the whole session."""
+        connection = self._connection
+        for column, place in _PLACES.items():
+            defaults = {name: text for name, text in getattr(connection, column).items() if _names_token(name, text)}
+            if defaults and not (column == "default_body" and request.body is None):
+                known = names.for_sending(connection, {"access_token": method.sent_token})
+                for name, value in names.filled(connection, defaults, known).items():
+                    place(request, name, str(value))
+        return request
 
 
-def _goes_to(connection: Connection) -> tuple[Any, list[Any]]:
-    return connection.base_url, list(connection.allowed_hosts or ())
+_PLACES = {
+    "default_headers": placement.in_header,
+    "default_params": placement.in_query,
+    "default_body": placement.in_body,
+}
+
+
+def _names_token(name: str, template: Any) -> bool:
+    return "access_token" in str(template) and "access_token" in names_in({name: template})
+
+
+def _goes_to(connection: Connection) -> tuple[Any, ...]:
+    goes_to = connection.base_url, list(connection.allowed_hosts or ())
+    if "{{" in str(goes_to):
+        return *goes_to, names.public(connection)
+    return goes_to
 
 
 def _require_usable(connection: Connection) -> None:
-    if connection.dialect:
-        raise DialectError(f"“{connection}” has a dialect. Dialects are not available yet: empty it.")
+    connection.read_dialect()
     missing = [name for name in connection.method.required() if not getattr(connection, name)]
     if missing:
-        names = ", ".join(connection.label_of(name) for name in missing)
-        raise ConfigurationError(f"“{connection}” is not filled in: enter the {names}.")
+        labels = ", ".join(connection.label_of(name) for name in missing)
+        raise ConfigurationError(f"“{connection}” is not filled in: enter the {labels}.")
 
 
 def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSession:
     """A session for a connection; see ``Connection.session()``."""
     auth = _Deferred(connection)
     return ApiSession(
-        destinations=Destinations(connection.base_url, connection.allowed_hosts),
+        destinations=_destinations(connection),
         auth=auth,
         renew=auth.renew,
+        expired=expiry.rule_of(connection),
         configure=partial(_configure, connection, auth),
         redact=Redaction(connection),
         wire=wire,
@@ -120,31 +120,30 @@ def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> 
     auth.require_unmoved()
     session.timeout = connection.timeout_seconds
     connection.opened.update(_written_down(connection))
-    if _has_defaults(connection):
-        context = _context(connection)
-        session.set_defaults(
-            headers=fill(connection.default_headers, context),
-            params=fill(connection.default_params, context),
-            body=fill(connection.default_body, context),
-        )
+    if not _has_defaults(connection):
+        return
+    for name in _DEFAULTS:
+        if not isinstance(getattr(connection, name), dict):
+            raise ConfigurationError(f"“{connection}”: the {connection.label_of(name)} must be a JSON object.")
+    known = names.for_sending(connection)
+    headers, params, body = (
+        names.filled(connection, _without_token(getattr(connection, name)), known) for name in _DEFAULTS
+    )
+    session.set_defaults(headers=headers, params=params, body=body)
+
+
+def _without_token(defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: template for name, template in defaults.items() if not _names_token(name, template)}
+
+
+def _destinations(connection: Connection) -> Destinations:
+    if "{{" in str(connection.base_url) or "{{" in str(connection.allowed_hosts):
+        return Destinations(partial(connection.address, "base_url"), connection.filled_allowed_hosts)
+    return Destinations(connection.base_url, connection.allowed_hosts)
 
 
 def _has_defaults(connection: Connection) -> bool:
     return bool(connection.default_headers or connection.default_params or connection.default_body)
-
-
-def _context(connection: Connection) -> Names:
-    """The names that placeholders in a connection's own defaults may use, secrets among them."""
-    for name in ("variables", "default_headers", "default_params", "default_body"):
-        if not isinstance(getattr(connection, name), dict):
-            raise ConfigurationError(f"“{connection}”: the {connection.label_of(name)} must be a JSON object.")
-    token = getattr(connection, "token", None)
-    context = dict(connection.variables)
-    if connection.secret_variables:
-        context |= connection.reveal("secret_variables")
-    if token is not None:
-        context |= token.values
-    return Names(connection, context, [name for name in ("client_id", *_SECRET_NAMES) if getattr(connection, name)])
 
 
 class Redaction:
@@ -205,94 +204,3 @@ def _texts(secret: Any) -> list[str]:
     except (SecretUnreadable, SecretSealed, ConfigurationError):
         return []
     return leaves(value)
-
-
-def run_test(connection: Connection) -> TestResult:
-    """Send a connection's test request; see ``Connection.test()``."""
-    try:
-        with connection.session() as api:
-            answer = api.request(connection.test_method, connection.test_path)
-    except (RequestRefused, ConfigurationError) as error:
-        return TestResult(ok=False, status_code=None, message=str(error))
-    except requests.RequestException as error:
-        return TestResult(ok=False, status_code=None, message=_no_answer(error))
-    message = f"The API answered {answer.status_code} {answer.reason or ''}".rstrip() + "."
-    if answer.ok:
-        result = _picked(connection, answer, message)
-    else:
-        message = f"{message} {_advice(answer.status_code)}".rstrip()
-        result = TestResult(ok=False, status_code=answer.status_code, message=message)
-    redact = connection.redactor()
-    return replace(
-        result,
-        message=redact(result.message),
-        request=redact(f"{answer.request.method} {answer.url}"),
-        headers={
-            name: REDACTED if name.lower() == "set-cookie" else redact(value) for name, value in answer.headers.items()
-        },
-        body=_beginning(answer, redact),
-    )
-
-
-def _beginning(answer: requests.Response, redact: Redactor) -> str:
-    """The beginning of an answer as text."""
-    size = f"{len(answer.content):,} bytes"
-    if len(answer.content) > _READ_BODY:
-        return f"(too large to be shown: {size})"
-    try:
-        text = answer.content.decode(answer.encoding or "utf-8", "replace")
-    except LookupError:  # an encoding that Python does not know
-        text = answer.content.decode("utf-8", "replace")
-    if "\x00" in text:
-        return f"(not a text: {size})"
-    # Redacted before it is cut: half a credential would not be recognised.
-    text = redact(text)
-    return text if len(text) <= _SHOWN_BODY else f"{text[:_SHOWN_BODY]}… (cut: {size} in all)"
-
-
-def _picked(connection: Connection, answer: requests.Response, message: str) -> TestResult:
-    root = {
-        "status": answer.status_code,
-        "headers": {k.lower(): v for k, v in answer.headers.items()},
-        "body": _body(answer),
-    }
-    label = account_id = ""
-    try:
-        if connection.label_template:
-            template = compile_template(connection.label_template)
-            label = _shown(connection, template.render_text({**connection.variables, **root}))
-        if connection.account_id_path:
-            found = search(connection.account_id_path, root)
-            account_id = "" if found is None else _shown(connection, str(found))
-    except ApiConnectorError as error:
-        message = f"{message} But what was to be picked from the answer is not there: {error}"
-    return TestResult(ok=True, status_code=answer.status_code, message=message, label=label, account_id=account_id)
-
-
-def _shown(connection: Connection, text: str) -> str:
-    """What an answer says, fit for a page and a column: no credential, one printable line."""
-    return "".join(character for character in connection.redactor()(text) if character.isprintable())[:255]
-
-
-def _body(answer: requests.Response) -> Any:
-    try:
-        return answer.json()
-    except (ValueError, RecursionError):
-        return answer.text
-
-
-def _no_answer(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "The API did not answer in time. Try again, or raise the connection's time-out."
-    if isinstance(error, requests.exceptions.SSLError):
-        return "No secure connection could be made: the certificate of the API was not accepted."
-    return "The API could not be reached. Check the host of the base URL and the network of this server."
-
-
-def _advice(status_code: int) -> str:
-    return {
-        401: "It refused the credential: check it, or authorize again.",
-        403: "The credential is known but may not do this: check scope and permissions at the provider.",
-        404: "Nothing is there: check base URL and test path.",
-        429: "Too many requests: try again later.",
-    }.get(status_code, "Try again later." if status_code >= 500 else "")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from django.db.models import F
 from django.utils import timezone
 
-from apiconnector.client import token_sender
 from apiconnector.exceptions import (
     Act,
     AuthorizationRequired,
@@ -19,21 +18,35 @@ from apiconnector.exceptions import (
     SecretUnreadable,
     TokenRequestFailed,
 )
-from apiconnector.models import health, site
+from apiconnector.models import health, site, token_requests
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
 from apiconnector.models.validation import connection_problems
-from apiconnector.oauth import ClientCredentials, RefreshToken, TokenAnswer, request_token
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
+    from apiconnector.models.token_requests import Granted
 
 #: A session looks at the token row again after this many seconds.
 LOOK_AGAIN_AFTER = 5.0
 #: How often a caller looks whether the one who holds the lease is done, in seconds.
 POLL = 0.05
+
+
+def can_refresh(connection: Connection, token: Token, now: datetime) -> bool:
+    """Whether a token that a person authorized can be refreshed: with a refresh token, or itself while it works."""
+    if connection.read_dialect().renews_itself:
+        return bool(token.access_token) and not token.is_expired(now)
+    return bool(token.refresh_token)
+
+
+def is_due(connection: Connection, token: Token, now: datetime) -> bool:
+    """Whether a token should be renewed ahead of its end."""
+    if token.expires_at is None:
+        return False
+    return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
 
 
 class TokenSource:
@@ -55,7 +68,7 @@ class TokenSource:
         token, now = self._token, timezone.now()
         if token is None or not self._usable(token, now):
             token = self._obtain()
-        elif token.is_due(now) and self._can_renew(token):
+        elif self._is_due(token, now) and self._can_renew(token):
             try:
                 token = self._obtain()
             except (TokenRequestFailed, AuthorizationRequired):
@@ -122,7 +135,12 @@ class TokenSource:
         return True
 
     def _can_renew(self, token: Token) -> bool:
-        return not self._connection.method.needs_person or bool(token.refresh_token)
+        if not self._connection.method.needs_person:
+            return True
+        return can_refresh(self._connection, token, timezone.now())
+
+    def _is_due(self, token: Token, now: datetime) -> bool:
+        return is_due(self._connection, token, now)
 
     def _reveal(self, token: Token) -> str:
         return str(self._connection.open(token.access_token, "access token"))
@@ -139,7 +157,7 @@ class TokenSource:
         while True:
             token = self._look() or self._first_row()
             now = timezone.now()
-            adopted = self._usable(token, now) and not token.is_due(now) and token.generation > newer_than
+            adopted = self._usable(token, now) and not self._is_due(token, now) and token.generation > newer_than
             if adopted and not (rejected and self._reveal(token) == rejected):
                 return token
             self._require_renewable(token)
@@ -188,14 +206,16 @@ class TokenSource:
         """Send one request and store its answer; false when somebody else's newer token is there already."""
         connection = self._connection
         try:
-            answer = self._request(token)
+            granted = self._request(token)
         except TokenRequestFailed as error:
             failure = error
         else:
-            if not Token.objects.store(token, answer, owner=owner, scope=token.scope or connection.scope):
+            if not Token.objects.store(token, granted, owner=owner, scope=token.scope or connection.scope):
                 return False
+            if granted.failure is not None:
+                self._fail(token, granted.failure)
             health.works_again(connection)
-            ConnectionEvent.record(connection, ConnectionEvent.Kind.REFRESHED)
+            ConnectionEvent.record(connection, ConnectionEvent.Kind.REFRESHED, granted.problem)
             return True
         if (
             failure.act is Act.PERSON
@@ -205,17 +225,11 @@ class TokenSource:
         self._fail(token, failure)
         return False
 
-    def _request(self, token: Token) -> TokenAnswer:
+    def _request(self, token: Token) -> Granted:
         connection = self._connection
-        client = connection.client_authentication()
-        send = token_sender(connection.timeout_seconds)
-        if not connection.method.needs_person:
-            return request_token(
-                connection.token_url, ClientCredentials(connection.scope), client, send, now=timezone.now()
-            )
-        # Never in a variable: pages on errors show the locals of a frame, and a grant hides what it holds.
-        grant = RefreshToken(connection.open(token.refresh_token, "refresh token"))
-        return request_token(connection.refresh_url or connection.token_url, grant, client, send, now=timezone.now())
+        if connection.method.needs_person:
+            return token_requests.refresh(connection, token)
+        return token_requests.fetch(connection, token)
 
     def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
         """Write down what a refused refresh means, and raise it."""
@@ -233,3 +247,18 @@ class TokenSource:
         if failure.act is Act.ADMINISTRATOR:
             health.needs_attention(connection, health.MISCONFIGURED, str(failure))
         raise failure
+
+
+class TrialSource(TokenSource):
+    """Gives the token that is on trial: it is neither looked up nor refreshed."""
+
+    def access_token(self) -> str:
+        """The token on trial."""
+        token = self._connection.on_trial
+        assert token is not None  # it is made for one
+        return self._reveal(token)
+
+    def renew(self, rejected: str) -> str | None:
+        """None: a token that is refused right away is no good."""
+        del rejected
+        return None

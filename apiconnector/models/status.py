@@ -150,7 +150,6 @@ def in_sql(model: type[Connection]) -> Case:
 def _incomplete(model: type[Connection]) -> Q:
     """What ``connection_problems()`` finds by looking whether columns are empty, and which choices were made."""
     found = ~Q(auth_method__in=[method.name for method in auth.methods()])
-    found |= ~Q(dialect={}) | ~Q(preset="")
     for method in auth.methods():
         missing = Q()
         for name in method.required():

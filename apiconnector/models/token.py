@@ -14,6 +14,7 @@ from apiconnector.fields import EncryptedTextField, JSONTextField
 
 if TYPE_CHECKING:
     from apiconnector.crypto import Secret
+    from apiconnector.models.token_requests import Granted
     from apiconnector.oauth import TokenAnswer
 
 #: A token is renewed this long before its end, or in the last tenth of a life shorter than ten times that.
@@ -51,15 +52,20 @@ class TokenQuerySet(models.QuerySet["Token"]):
         """Give the lease back after a refresh that was answered, but not with a token."""
         self.filter(pk=token.pk, lease_owner=owner).update(lease_owner="", lease_until=None, refresh_started_at=None)
 
-    def store(self, token: Token, answer: TokenAnswer, *, owner: str, scope: str) -> bool:
+    def store(self, token: Token, granted: Granted, *, owner: str, scope: str) -> bool:
         """Write a refreshed token; false when the lease was lost and another generation is there already.
 
         The refresh token stays as it is in the row when the answer has no new one.
         """
-        values = token.values_from(answer, scope=scope, hosts=token.connection.secret_hosts())
+        connection, answer = token.connection, granted.answer
+        has_moved = granted.values != token.values
+        hosts = (connection.try_out(granted.values) if has_moved else connection).secret_hosts()
+        values = token.values_from(answer, scope=scope, hosts=hosts)
         if not answer.refresh_token:
             # Not written as it was read: it may have been encrypted with a newer key since.
             del values["refresh_token"]
+        if has_moved:
+            values["values"] = dict(granted.values)
         return (
             self.filter(pk=token.pk, generation=token.generation, lease_owner=owner).update(
                 **values,
@@ -111,11 +117,15 @@ class Token(models.Model):
         """Whether its stated life is over. One whose life is unknown works until it is refused."""
         return self.expires_at is not None and self.expires_at <= now
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether it should be renewed ahead of its end."""
+    def is_due(self, now: datetime, *, renews_itself: bool = False) -> bool:
+        """Whether it should be renewed ahead of its end.
+
+        One that ``renews_itself`` can't be renewed afterwards: that is done in the last third of its life.
+        """
         if self.expires_at is None:
             return False
-        return now >= self.expires_at - min(EARLY, (self.expires_at - self.issued_at) / 10)
+        life = self.expires_at - self.issued_at
+        return now >= self.expires_at - (life / 3 if renews_itself else min(EARLY, life / 10))
 
     @classmethod
     def _sealed(cls, name: str, value: str, hosts: frozenset[str]) -> Secret[Any]:

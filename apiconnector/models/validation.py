@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from apiconnector.client import Destinations, Origin, egress, validate_base_url
 from apiconnector.exceptions import ConfigurationError, RequestRefused, TemplateError
+from apiconnector.models.dialect_validation import dialect_problems
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
-from apiconnector.templating import check
+from apiconnector.templating import check, check_url, compile_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,19 +54,16 @@ def connection_problems(connection: Connection) -> dict[str, str]:
 
 def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[str, str]:  # noqa: C901 - one branch a field
     problems: dict[str, str] = {}
-    if not isinstance(connection.allowed_hosts, list) or not all(
-        isinstance(host, str) and _ALLOWED_HOST.fullmatch(host) for host in connection.allowed_hosts
-    ):
+    if not isinstance(connection.allowed_hosts, list) or not all(map(_is_allowed_host, connection.allowed_hosts)):
         problems["allowed_hosts"] = 'Enter a list of hosts such as ["files.example.com", ".example.org:8443"].'
     method = connection.method_or_none
     if method and "client_auth" in method.fields and connection.client_auth not in CLIENT_AUTHENTICATIONS:
         problems["client_auth"] = f"The client authentication “{connection.client_auth}” is not available."
     if not isinstance(connection.variables, dict):
         problems["variables"] = 'Enter a JSON object, such as {"name": "value"}.'
-    if connection.dialect:
-        problems["dialect"] = "Dialects are not available yet: leave this as {}."
-    if connection.preset:
-        problems["preset"] = "Presets are not available yet: leave this empty."
+    for name, message in dialect_problems(connection).items():
+        if name not in found:
+            problems.setdefault(name, message)
     if connection.credential_name and not _HEADER_NAME.fullmatch(connection.credential_name):
         problems["credential_name"] = "A name of a header or parameter has no spaces, colons or line breaks."
     if not connection.credential_prefix.isprintable() or not connection.credential_prefix.isascii():
@@ -73,13 +71,25 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
     if connection.timeout is not None and not 0 < connection.timeout <= MAX_TIMEOUT:
         problems["timeout"] = f"Enter seconds above 0 and up to {MAX_TIMEOUT}, or nothing for the site's setting."
     problems |= _secret_problems(connection)
-    if connection.test_path and "base_url" not in found and "allowed_hosts" not in problems:
+    is_known = "base_url" not in found and "allowed_hosts" not in problems
+    if connection.test_path and is_known and "{{" not in connection.base_url:
         try:
-            destinations = Destinations(connection.base_url, connection.allowed_hosts)
+            destinations = Destinations(connection.base_url, connection.filled_allowed_hosts)
             destinations.check(destinations.join(connection.test_path))
         except (RequestRefused, ConfigurationError, ValueError) as error:
             problems["test_path"] = str(error)
     return problems
+
+
+def _is_allowed_host(entry: Any) -> bool:
+    if not isinstance(entry, str):
+        return False
+    try:
+        # A placeholder stands for a part of a name.
+        parts = compile_template(entry).parts
+    except TemplateError:
+        return False
+    return bool(_ALLOWED_HOST.fullmatch("".join(part if isinstance(part, str) else "x" for part in parts)))
 
 
 def _secret_problems(connection: Connection) -> dict[str, str]:
@@ -117,7 +127,11 @@ def url_problem(url: str) -> str:
     if not url:
         return ""
     if "{{" in url:
-        return "Placeholders in addresses are not available yet."
+        try:
+            check_url(url)
+        except TemplateError as error:
+            return str(error)
+        return ""
     try:
         validate_base_url(url)
         problem = egress.policy().problem(Origin.of(url))

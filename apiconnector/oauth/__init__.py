@@ -14,10 +14,20 @@ from apiconnector.oauth.client_auth import (
     ClientSecretPost,
     PublicClient,
 )
-from apiconnector.oauth.grants import AuthorizationCode, ClientCredentials, Grant, RefreshToken
+from apiconnector.oauth.grants import (
+    AuthorizationCode,
+    ClientCredentials,
+    Grant,
+    LoginRequest,
+    Password,
+    RefreshToken,
+    SecondTokenRequest,
+)
 from apiconnector.oauth.pkce import Proof, new_proof
 from apiconnector.oauth.revocation import revoke
-from apiconnector.oauth.token import Answer, Send, TokenAnswer, TokenEndpointRequest, request_token
+from apiconnector.oauth.token import Answer, Send, TokenAnswer, TokenEndpointRequest, request_token, send_for_token
+from apiconnector.oauth.ways import Ways
+from apiconnector.oauth.wire import laid_over, with_query
 
 __all__ = [
     "CLIENT_AUTHENTICATIONS",
@@ -29,16 +39,23 @@ __all__ = [
     "ClientSecretBasic",
     "ClientSecretPost",
     "Grant",
+    "LoginRequest",
+    "Password",
     "Proof",
     "PublicClient",
     "RefreshToken",
+    "SecondTokenRequest",
     "Send",
     "TokenAnswer",
     "TokenEndpointRequest",
+    "Ways",
     "authorization_url",
+    "laid_over",
     "new_proof",
     "new_state",
     "parse_callback",
     "request_token",
     "revoke",
+    "send_for_token",
+    "with_query",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAX_FIELDS = 100
 _FORM_NAME = re.compile(r"[\w.\-\[\]]+")
@@ -91,6 +94,25 @@ def read_error(data: Any) -> ErrorReport:
     members = _by_plain_name(data) if isinstance(data, dict) else {}
     present = any(_is_error(members.get(name)) for name in _ERROR_NAMES)
     return ErrorReport(present, tuple(dict.fromkeys(codes)), tuple(dict.fromkeys(words)))
+
+
+def reported(data: Any, picked: Mapping[str, Any]) -> ErrorReport:
+    """The error of a parsed body, where ``picked`` may hold the ``error`` and ``error_description`` found elsewhere.
+
+    With an ``error`` of its own nothing else counts as one.
+    """
+    report = read_error(data)
+    if "error" in picked:
+        found = picked["error"]
+        codes: list[str] = []
+        words: list[str] = []
+        if _is_error(found):
+            _collect(found, codes, words, depth=1)
+        report = ErrorReport(_is_error(found), tuple(codes), report.words if _is_error(found) else ())
+    description = picked.get("error_description")
+    if isinstance(description, str) and description:
+        report = replace(report, words=(description,))
+    return report
 
 
 def plain_name(name: str) -> str:

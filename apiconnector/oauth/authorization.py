@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 import string
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote_plus, urlencode
+from typing import TYPE_CHECKING, Any
+
+from apiconnector.oauth.wire import laid_over, with_query
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from apiconnector.oauth.pkce import Proof
 
 _STATE_CHARACTERS = string.ascii_letters + string.digits
@@ -28,14 +31,15 @@ def authorization_url(
     scope: str,
     state: str,
     proof: Proof | None,
+    params: Mapping[str, Any] | None = None,
 ) -> str:
     """Build the URL of an authorization request with ``response_type=code``.
 
     The query that ``endpoint`` has is kept byte for byte (RFC 6749 section 3.1), except for parameters of the same
-    name as one that is added; its fragment is dropped. ``scope`` is sent as it is, joined already. Empty parameters
-    are left out, spaces become ``%20``.
+    name as one that is added; its fragment is dropped. ``scope`` is sent as it is, joined already. ``params`` are laid
+    over the standard ones, and None leaves one out. Empty parameters are left out, spaces become ``%20``.
     """
-    params = {
+    standard = {
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": redirect_uri,
@@ -44,14 +48,5 @@ def authorization_url(
     }
     if proof is not None:
         # The method is sent always: a challenge without one means "plain" (RFC 7636 section 4.3).
-        params |= {"code_challenge": proof.challenge, "code_challenge_method": proof.method}
-    params = {name: value for name, value in params.items() if value}
-    # Split by hand: urlsplit() and urlunsplit() would change the bytes that are to be kept.
-    address, _, query = endpoint.partition("#")[0].partition("?")
-    kept = "&".join(piece for piece in query.split("&") if _name(piece) not in params)
-    separator = "&" if kept and not kept.endswith("&") else ""
-    return f"{address}?{kept}{separator}{urlencode(params, safe='', quote_via=quote)}"
-
-
-def _name(piece: str) -> str:
-    return unquote_plus(piece.partition("=")[0])
+        standard |= {"code_challenge": proof.challenge, "code_challenge_method": proof.method}
+    return with_query(endpoint, laid_over(standard, params or {}))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words
 from apiconnector.redaction import REDACTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: A query with more bytes or more parameters than these is not read.
 MAX_BYTES = 64 * 1024
@@ -37,16 +41,18 @@ class Callback:
     error_uri: str = ""
     repeated: tuple[str, ...] = ()
     too_long: bool = False
-    #: All of it, as it came.
+    #: All of it, as it came, and its parameters: of those sent more than once, the first.
     query: str = field(default="", repr=False, compare=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
-def parse_callback(query: str) -> Callback:
+def parse_callback(query: str, *, code_param: str = "code", state_param: str = "state") -> Callback:
     """Read a raw query string, without its ``?``; percent-encoding is undone once. Raises nothing.
 
     An error is also found under other names, such as ``error_code`` and ``error_message``. Where a provider sent
     neither a code nor a name for the error, its description stands for the name, so ``error`` tells that there is
-    one. ``error_uri`` is kept only if it is a web address.
+    one. ``error_uri`` is kept only if it is a web address. ``code_param`` and ``state_param`` are the names of a
+    provider that has its own for them.
     """
     # A lone surrogate can't be encoded later on; it becomes a question mark.
     raw = query.encode(errors="replace").decode()
@@ -57,19 +63,20 @@ def parse_callback(query: str) -> Callback:
     for piece in pieces:
         name, _, value = piece.partition("=")
         sent.setdefault(unquote_plus(name), []).append(unquote_plus(value))
-    repeated = tuple(name for name in _ONCE if len(sent.get(name, ())) > 1)
+    once = dict.fromkeys((*_ONCE, code_param, state_param))
+    repeated = tuple(name for name in once if len(sent.get(name, ())) > 1)
     params = {name: values[0] for name, values in sent.items() if name not in repeated}
-    code = params.get("code", "")
+    code, state = params.get(code_param, ""), params.get(state_param, "")
     description = _first(params, _DESCRIPTION_NAMES)
     error = _first(params, _ERROR_NAMES)
     if not error and not code:
         error = description
     uri = params.get("error_uri", "")
-    for secret in (params.get("state", ""), code):
+    for secret in (state, code):
         if len(secret) >= _SHORTEST_SECRET:
             error, description = error.replace(secret, REDACTED), description.replace(secret, REDACTED)
     return Callback(
-        state=params.get("state", ""),
+        state=state,
         code=code,
         iss=params.get("iss", ""),
         error=plain_words(error, MAX_NAME),
@@ -77,6 +84,7 @@ def parse_callback(query: str) -> Callback:
         error_uri=plain_words(uri, MAX_DESCRIPTION) if uri.lower().startswith(("https://", "http://")) else "",
         repeated=repeated,
         query=query,
+        params=params,
     )
 
 

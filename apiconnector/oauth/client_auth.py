@@ -5,9 +5,21 @@ from __future__ import annotations
 import base64
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus
 
 from apiconnector.redaction import remember
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: RFC 6749 section 2.3.1 says form-encoded; many servers take percent-encoding, or no encoding at all.
+_ENCODINGS: Final[dict[str, Callable[[str], str]]] = {
+    "percent": partial(quote, safe=""),
+    "form": quote_plus,
+    "raw": str,
+}
 
 
 @dataclass(frozen=True)
@@ -16,6 +28,8 @@ class ClientAuthentication(ABC):
 
     client_id: str
     client_secret: str = field(repr=False)
+    #: How both are encoded before the Base64 of ``client_secret_basic``: ``percent``, ``form`` or ``raw``.
+    basic_encoding: str = "percent"
 
     @abstractmethod
     def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:
@@ -59,17 +73,20 @@ class ClientSecretBasic(ClientAuthentication):
     def hint(self) -> str:
         """Servers disagree on the encoding before base64; letters and digits are the same in all of them."""
         secret = self.client_secret
-        if secret.isascii() and secret.isalnum() and _encoded(self.client_id) == self.client_id:
+        if secret.isascii() and secret.isalnum() and quote(self.client_id, safe="") == self.client_id:
             return ""
+        others = " or ".join(f"“{name}”" for name in _ENCODINGS if name != self.basic_encoding)
         return (
             "The credentials hold characters other than letters and digits, which servers read differently in this "
-            "header: try the client authentication client_secret_post."
+            "header: try the client authentication client_secret_post, or in the dialect the basic_encoding "
+            f"{others}."
         )
 
     @property
     def _credentials(self) -> str:
-        joined = f"{_encoded(self.client_id)}:{_encoded(self.client_secret)}"
-        return base64.b64encode(joined.encode("ascii")).decode("ascii")
+        encode = _ENCODINGS[self.basic_encoding]
+        joined = f"{encode(self.client_id)}:{encode(self.client_secret)}"
+        return base64.b64encode(joined.encode()).decode("ascii")
 
 
 class PublicClient(ClientAuthentication):
@@ -78,10 +95,6 @@ class PublicClient(ClientAuthentication):
     def authenticate(self, params: dict[str, str], headers: dict[str, str]) -> None:  # noqa: ARG002 - the interface
         """Add ``client_id`` to the form; a secret is never sent."""
         params["client_id"] = self.client_id
-
-
-def _encoded(text: str) -> str:
-    return quote(text, safe="")
 
 
 #: The ways by their names in the registry of RFC 7591 section 4.2.

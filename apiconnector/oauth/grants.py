@@ -83,5 +83,57 @@ class ClientCredentials:
         return ()
 
 
+@dataclass(frozen=True)
+class Password:
+    """A person's user name and password (RFC 6749 section 4.3). Legacy: RFC 9700 section 2.4 forbids it."""
+
+    grant_type: ClassVar[str] = "password"
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    scope: str = ""
+
+    def params(self) -> dict[str, str]:
+        """The form parameters."""
+        return _filled(grant_type=self.grant_type, username=self.username, password=self.password, scope=self.scope)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password."""
+        return (self.password,)
+
+
+@dataclass(frozen=True)
+class LoginRequest:
+    """A log-in of an API's own, which is no grant of OAuth: the request is built by who sends it."""
+
+    grant_type: ClassVar[str] = "login"
+
+    def params(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """None of its own: they were opened by who built the request."""
+        return ()
+
+
+@dataclass(frozen=True)
+class SecondTokenRequest:
+    """A token handed in for another one, in a provider's own way."""
+
+    grant_type: ClassVar[str] = "second_token"
+    access_token: str = field(repr=False)
+
+    def params(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token that is handed in."""
+        return (self.access_token,)
+
+
 def _filled(**params: str) -> dict[str, str]:
     return {name: value for name, value in params.items() if value}

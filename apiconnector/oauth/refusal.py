@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 from apiconnector.exceptions import Act, TokenRequestFailed
-from apiconnector.oauth.answer import ErrorReport, is_page, parse_body, plain_name, read_error
+from apiconnector.oauth.answer import ErrorReport, is_page, parse_body, plain_name
 from apiconnector.oauth.wire import public_url
 from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words, without_secrets
 
@@ -65,6 +65,12 @@ _REJECTED_CLIENT = (
     "The provider did not accept the client ID and client secret. Compare them, and the client authentication, with "
     "the app registered at the provider."
 )
+#: What is refused where no client authenticates in the way of RFC 6749.
+_REJECTED = {
+    "login": "The API refused the log-in. Compare user name, password or key, and the log-in request in the dialect.",
+    "second_token": "The provider refused the second token request: compare it with the provider's documentation.",
+}
+_REJECTED_PERSON = "The provider refused the user name or the password: type them again."
 _ADVICE = {
     "invalidscope": "The provider does not grant the scope that was asked for: correct the scope of the connection.",
     "unauthorizedclient": "The app registered at the provider may not use this grant: change its settings there.",
@@ -89,19 +95,29 @@ _COMPARE = "Check the token URL, the client ID and the client secret; if they ar
 _GO_ON = "Nothing was changed, and a later attempt may succeed. If it goes on, check the token URL."
 
 
-def refusal(url: str, answer: Answer, grant: Grant, client: ClientAuthentication) -> TokenRequestFailed:
+def refusal(
+    url: str,
+    answer: Answer,
+    grant: Grant,
+    client: ClientAuthentication,
+    secrets: tuple[str, ...],
+    *,
+    report: ErrorReport,
+    problem: str = "",
+) -> TokenRequestFailed:
     """Make the error for an answer from ``url`` that holds no token; the caller raises it.
 
-    Its text is ours. The provider's own words are in ``error`` and ``error_description``, shortened, without control
-    characters and without the secrets that were sent.
+    Its text is ours. The provider's own words, as found in ``report``, are in ``error`` and ``error_description``,
+    shortened, without control characters and without the ``secrets`` that were sent. ``problem`` says why the answer
+    could not be read as the dialect says.
     """
     data = parse_body(answer.body)
-    report = read_error(data)
-    secrets = (*grant.secrets, *client.secrets)
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status_code < HTTPStatus.BAD_REQUEST:
         act, message = Act.ADMINISTRATOR, _redirected(url, answer, secrets)
     else:
         act, message = _not_now(answer, data, report) or _refused(answer, data, report, grant, client)
+        if problem:
+            message = f"{message} {problem}"
     return TokenRequestFailed(
         message,
         act=act,
@@ -154,8 +170,8 @@ def _refused(
     codes = [plain_name(code) for code in report.codes]
     if _is_dead(codes, report, grant):
         return Act.PERSON, _DEAD_ADVICE[grant.grant_type]
-    if _BAD_CLIENT.intersection(codes) or (answer.status_code == HTTPStatus.UNAUTHORIZED and not report.present):
-        return Act.ADMINISTRATOR, f"{_REJECTED_CLIENT} {client.hint}".rstrip()
+    if reason := _bad_client(answer, codes, report, grant, client):
+        return Act.ADMINISTRATOR, reason
     for code in codes:
         if code in _ADVICE:
             return Act.ADMINISTRATOR, _ADVICE[code]
@@ -166,6 +182,19 @@ def _refused(
     if isinstance(data, dict) and data.get("access_token"):
         return Act.NOBODY, f"The provider sent a token that can't be used: it is no plain text, or too long. {_GO_ON}"
     return Act.NOBODY, f"The token URL answered without an access token. {_GO_ON}"
+
+
+def _bad_client(
+    answer: Answer, codes: list[str], report: ErrorReport, grant: Grant, client: ClientAuthentication
+) -> str:
+    """Why what identifies the client, or the site's own account, was not accepted; empty where that is not said."""
+    status = answer.status_code
+    if own_words := _REJECTED.get(grant.grant_type, ""):
+        is_refused = status >= HTTPStatus.BAD_REQUEST or report.present
+        return f"{own_words} (Status {status}.)" if is_refused else ""
+    if _BAD_CLIENT.intersection(codes) or (status == HTTPStatus.UNAUTHORIZED and not report.present):
+        return f"{_REJECTED_CLIENT} {client.hint}".rstrip()
+    return _REJECTED_PERSON if grant.grant_type == "password" and "invalidgrant" in codes else ""
 
 
 def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:

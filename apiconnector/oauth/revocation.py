@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import TokenRequestFailed
 from apiconnector.oauth.answer import parse_body, plain_name, read_error
-from apiconnector.oauth.wire import exchange, form_request
+from apiconnector.oauth.wire import build_request, exchange
 
 if TYPE_CHECKING:
     from apiconnector.oauth.client_auth import ClientAuthentication
@@ -24,7 +24,7 @@ def revoke(url: str, token: str, client: ClientAuthentication, send: Send, *, to
     2.2.1). Never raises for what the remote does. ``token_type_hint`` is ``access_token`` or ``refresh_token``.
     """
     params = {"token": token, "token_type_hint": token_type_hint}
-    request = form_request(url, {name: value for name, value in params.items() if value}, client)
+    request = build_request(url, {name: value for name, value in params.items() if value}, client)
     answer = exchange(send, request)
     if isinstance(answer, TokenRequestFailed):
         return False

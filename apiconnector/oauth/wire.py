@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 import requests
 
 from apiconnector.exceptions import Act, DestinationRefused, TokenRequestFailed
+from apiconnector.oauth.ways import STANDARD
 
 if TYPE_CHECKING:
     from apiconnector.oauth.client_auth import ClientAuthentication
+    from apiconnector.oauth.ways import Ways
 
 
 @dataclass(frozen=True, repr=False)
 class TokenEndpointRequest:
-    """A POST to a token or revocation endpoint, complete with its credentials."""
+    """A request to a token or revocation endpoint, complete with its credentials."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {public_url(self.url)}>"
@@ -40,12 +44,55 @@ class Answer:
 Send = Callable[[TokenEndpointRequest], Answer]
 
 
-def form_request(url: str, params: Mapping[str, str], client: ClientAuthentication) -> TokenEndpointRequest:
-    """Build a form-encoded POST (RFC 6749 section 4.1.3 and appendix B) that carries the client's credentials."""
-    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    form = dict(params)
-    client.authenticate(form, headers)
-    return TokenEndpointRequest(url, headers, urlencode(form, safe="", quote_via=quote).encode("ascii"))
+def build_request(
+    url: str, params: Mapping[str, str], client: ClientAuthentication, ways: Ways = STANDARD
+) -> TokenEndpointRequest:
+    """Build a request that carries the client's credentials, as ``ways`` say.
+
+    By default a form-encoded POST (RFC 6749 section 4.1.3 and appendix B).
+    """
+    headers = {"Accept": "application/json"}
+    standard = dict(params)
+    client.authenticate(standard, headers)
+    sent = laid_over(standard, ways.params)
+    body = b""
+    if ways.format == "query" or ways.method == "GET":
+        url = with_query(url, sent)
+    elif ways.format == "json":
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(sent).encode()
+    else:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = form_encoded(sent).encode("ascii")
+    named = {name.lower() for name in ways.headers}
+    headers = {name: value for name, value in headers.items() if name.lower() not in named}
+    headers |= {name: value for name, value in ways.headers.items() if value is not None}
+    return TokenEndpointRequest(url, headers, body, ways.method)
+
+
+def laid_over(standard: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with ``others`` in place of those of the same name; None leaves one out, and so does empty text."""
+    return {name: value for name, value in {**standard, **others}.items() if value is not None and value != ""}
+
+
+def form_encoded(params: Mapping[str, Any]) -> str:
+    """Parameters of a form or query. True, false, lists and objects are written as JSON writes them."""
+    return urlencode({name: _written(value) for name, value in params.items()}, safe="", quote_via=quote)
+
+
+def with_query(url: str, params: Mapping[str, Any]) -> str:
+    """An address with parameters. The query it has is kept byte for byte, except for parameters of the same name."""
+    # Split by hand: urlsplit() and urlunsplit() would change the bytes that are to be kept.
+    address, _, query = url.partition("#")[0].partition("?")
+    kept = "&".join(piece for piece in query.split("&") if unquote_plus(piece.partition("=")[0]) not in params)
+    added = form_encoded(params)
+    separator = "&" if kept and added and not kept.endswith("&") else ""
+    joined = f"{kept}{separator}{added}"
+    return f"{address}?{joined}" if joined else address
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def exchange(send: Send, request: TokenEndpointRequest) -> Answer | TokenRequestFailed:

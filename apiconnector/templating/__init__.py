@@ -24,7 +24,7 @@ from apiconnector.templating.names import (
 )
 from apiconnector.templating.placeholders import compile_template
 from apiconnector.templating.template import Template
-from apiconnector.templating.urls import check_url, fill_url
+from apiconnector.templating.urls import check_url, fill_url, secrets_before_path
 
 __all__ = [
     "AFTER_AUTHORIZE_NAMES",
@@ -48,5 +48,6 @@ __all__ = [
     "fill_url",
     "names_in",
     "search",
+    "secrets_before_path",
     "truth",
 ]

@@ -14,7 +14,7 @@ from apiconnector.templating.segments import check_segments, encoded, leads_else
 from apiconnector.templating.template import Placeholder, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 #: The longest address, in characters: what RFC 9110 section 4.1 asks everybody to take.
 MAX_URL: Final = 8_000
@@ -50,6 +50,20 @@ def check_url(url: str) -> None:
     backslash, or ``.`` or ``..`` segment.
     """
     _read(url)
+
+
+def secrets_before_path(url: str, secrets: Collection[str]) -> list[str]:
+    """Which of the names in ``secrets`` an address uses in its host. Raises what ``check_url`` raises."""
+    address = _read(url)
+    return sorted(
+        {
+            name
+            for part, place in zip(address.template.parts, address.places, strict=True)
+            if isinstance(part, Placeholder) and place in {Place.BEGINNING, Place.HOST, Place.PORT}
+            for name in part.names()
+            if name.partition(".")[0] in secrets
+        }
+    )
 
 
 @clean_frames

@@ -10,12 +10,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from apiconnector import authorize
-from apiconnector.exceptions import ApiConnectorError
+from apiconnector.exceptions import ApiConnectorError, ConfigurationError
 from apiconnector.management.lookup import find_connection, find_connections, wrong_usage
 from apiconnector.management.output import add_format, counted, distance
 from apiconnector.models import AuthorizationAttempt, Connection, Token, health, site
+from apiconnector.models.source import can_refresh, is_due
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from apiconnector.management.output import Output
 
 
@@ -113,7 +116,14 @@ def _due() -> list[Connection]:
         .exclude(problem=health.NEEDS_REAUTHORIZATION)
         .order_by(F("token__expires_at"), "slug")
     )
-    return [row for row in connections if _renewable(row) and row.token.is_due(now)]
+    return [row for row in connections if _renewable(row) and _is_due(row, now)]
+
+
+def _is_due(connection: Connection, now: datetime) -> bool:
+    try:
+        return is_due(connection, connection.token, now)
+    except ConfigurationError:
+        return True  # refreshing it says what is wrong
 
 
 def _all() -> list[Connection]:
@@ -132,9 +142,12 @@ def _own(connections: list[Connection], out: Output) -> list[Connection]:
 
 def _renewable(connection: Connection) -> bool:
     method = connection.method_or_none
-    return (
-        method is not None and method.uses_token and (not method.needs_person or bool(connection.token.refresh_token))
-    )
+    if method is None or not method.uses_token:
+        return False
+    try:
+        return not method.needs_person or can_refresh(connection, connection.token, timezone.now())
+    except ConfigurationError:
+        return True  # refreshing it says what is wrong
 
 
 def _refreshed(connection: Connection) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""When a token ends, from what servers say about it: seconds or milliseconds from now, or a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The longest lifetime that is believed, in seconds: 100 years.
+MAX_LIFETIME: Final = 100 * 365.25 * 24 * 3600
+_UNITS: Final = {"seconds": 1.0, "milliseconds": 0.001}
+#: Seconds since 1970 have fewer digits for some thousand years yet.
+_MILLISECONDS_FROM: Final = 100_000_000_000
+
+
+def after(lifetimes: Iterable[Any], now: datetime, *, unit: str = "seconds") -> datetime | None:
+    """When the first readable one of some lifetimes ends; None where none can be read."""
+    for value in lifetimes:
+        number = _number(value)
+        # Not a number fails both comparisons. Less than a microsecond would be no time at all.
+        if number is not None and 1e-6 <= number * _UNITS[unit] <= MAX_LIFETIME:
+            return now + timedelta(seconds=number * _UNITS[unit])
+    return None
+
+
+def moment(value: Any, now: datetime) -> datetime | None:
+    """A moment as epoch seconds, epoch milliseconds or ISO 8601 (UTC where it names no zone).
+
+    None for one that can't be read, is over, or is more than 100 years away: such a clock tells nothing.
+    """
+    found = _moment(value)
+    return found if found is not None and now < found <= now + timedelta(seconds=MAX_LIFETIME) else None
+
+
+def _moment(value: Any) -> datetime | None:
+    number = _number(value)
+    try:
+        if number is not None:
+            return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_FROM else number, UTC)
+        if not isinstance(value, str):
+            return None
+        found = datetime.fromisoformat(value.strip())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
