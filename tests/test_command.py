@@ -22,6 +22,7 @@ from django.utils import timezone
 from apiconnector.management.commands.apiconnector import Command
 from apiconnector.management.jobs import prune
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Feed, FeedRun, Token
+from apiconnector.presets import presets
 from apiconnector.shortcuts import submit
 from tests import token_server
 
@@ -544,3 +545,26 @@ def test_the_docs_name_every_job_and_option() -> None:
         assert usage, job
         own = {option for action in parser._actions for option in action.option_strings} - common
         assert set(re.findall(r"--[a-z-]+", usage[0])) == own, job
+
+
+class TestPresets:
+    def test_objects_for_scripts(self) -> None:
+        rows = call("presets", "--format", "json").data
+        assert [row["slug"] for row in rows] == [preset.slug for preset in presets()]
+        github = next(row for row in rows if row["slug"] == "github")
+        assert github["name"] == "GitHub"
+        assert github["auth_method"] == "oauth2_authorization_code"
+        assert github["documentation"].startswith("https://docs.github.com/")
+        assert github["register_url"] == "https://github.com/settings/applications/new"
+        assert any("{{ redirect_uri }}" in step for step in github["steps"])
+        assert len(github["sources"]) >= 2
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", github["checked"])
+
+    def test_a_table_for_people(self) -> None:
+        done = call("presets")
+        header, *lines = done.out.splitlines()
+        assert header.split() == ["SLUG", "NAME", "AUTHENTICATION", "DOCUMENTATION"]
+        assert (done.status, done.err) == (0, "")
+        for preset in presets():
+            assert any(line.startswith(f"{preset.slug} ") and preset.name in line for line in lines), preset.slug
+            assert preset.documentation in done.out
