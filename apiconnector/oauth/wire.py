@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class TokenEndpointRequest:
-    """A POST to a token or revocation endpoint, complete with its credentials."""
+    """A request to an OAuth endpoint, complete with its credentials; a POST unless it says otherwise."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {public_url(self.url)}>"
