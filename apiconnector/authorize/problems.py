@@ -38,7 +38,7 @@ def _unsafe(connection: Connection) -> dict[str, str]:
             "A client without a secret needs PKCE: whoever gets hold of a code could exchange it (RFC 9700 section "
             "2.1.1). Choose S256, or enter the client secret and choose how it is sent."
         )
-    if _goes_in_the_clear(connection.authorization_url):
+    if goes_in_the_clear(connection.authorization_url):
         found["authorization_url"] = (
             "The browser would take the request there unencrypted: enter an https address (RFC 9700 section 2.6)."
         )
@@ -51,7 +51,7 @@ def _is_public(connection: Connection) -> bool:
     return connection.client_auth == connection.ClientAuth.NONE
 
 
-def _goes_in_the_clear(url: str) -> bool:
+def goes_in_the_clear(url: str) -> bool:
     """Whether an address is plain http and its host not trusted by itself.
 
     The browser looks the name up and connects: no address that this server checks decides, as it does elsewhere.
