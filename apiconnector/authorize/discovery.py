@@ -11,8 +11,8 @@ from django.utils.text import capfirst
 
 from apiconnector import auth
 from apiconnector.authorize.problems import goes_in_the_clear
-from apiconnector.client import token_sender
-from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
+from apiconnector.client import Origin, egress, token_sender
+from apiconnector.exceptions import Act, ConfigurationError, DestinationRefused, TokenRequestFailed
 from apiconnector.models import Connection
 from apiconnector.models.validation import url_problem
 from apiconnector.oauth import discovery
@@ -42,7 +42,9 @@ _CLIENT_AUTHS: Final = (
     Connection.ClientAuth.BASIC.value,
     Connection.ClientAuth.NONE.value,
 )
+#: Of a list, names and characters that a line shows: some sites keep messages in cookies.
 _MOST_SHOWN: Final = 20
+_MOST_CHARACTERS: Final = 400
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Found:
 def discover(text: str, *, timeout: float) -> Found:
     """Find the metadata of the issuer or ``.well-known`` address ``text``, for a new connection.
 
-    Raises what ``look_up()`` and ``found_in()`` raise.
+    Raises what ``look_up()`` raises, and ``ValidationError`` for a provider that offers neither OAuth method.
     """
     return found_in(look_up(text, timeout=timeout))
 
@@ -93,11 +95,13 @@ def look_up(text: str, *, timeout: float) -> Metadata:
         return send(request)
 
     try:
-        return discovery.discover(text, in_time)
+        metadata = discovery.discover(text, in_time)
     except MetadataError as error:
         if error.member not in COLUMNS:
             raise
         raise ValidationError({COLUMNS[error.member]: str(error)}) from None
+    _check_addresses(metadata)
+    return metadata
 
 
 def is_address(text: str) -> bool:
@@ -112,10 +116,9 @@ def is_address(text: str) -> bool:
 def found_in(metadata: Metadata, connection: Connection | None = None) -> Found:
     """What metadata fills in: of a new connection, or of a stored one.
 
-    Of a stored one what the provider also offers stays as it is. Raises ``ValidationError`` for an address that
-    requests may not go to, and for a provider that offers neither method.
+    Of a stored one what the provider also offers stays as it is. Raises ``ValidationError`` for a provider that offers
+    neither OAuth method.
     """
-    _check_addresses(metadata)
     notes: list[str] = []
     method = _method(metadata, connection, notes)
     values = {
@@ -156,7 +159,7 @@ def _check_addresses(metadata: Metadata) -> None:
     found: dict[str, str] = {}
     for member in ("issuer", "authorization_endpoint", "token_endpoint", "revocation_endpoint"):
         url = getattr(metadata, member)
-        problem = url_problem(url)
+        problem = url_problem(url) or _problem_looked_up(url)
         if not problem and member == "authorization_endpoint" and goes_in_the_clear(url):
             problem = "The browser would take the request there unencrypted (RFC 9700 section 2.6)."
         if problem:
@@ -166,6 +169,17 @@ def _check_addresses(metadata: Metadata) -> None:
             )
     if found:
         raise ValidationError(found)
+
+
+def _problem_looked_up(url: str) -> str:
+    """The same for a name that only its addresses can make a trusted one; a form leaves that to the request."""
+    if not url or not egress.policy().problem_unresolved(Origin.of(url)):
+        return ""
+    try:
+        egress.check_looked_up_elsewhere(url)
+    except DestinationRefused as error:
+        return str(error)
+    return ""
 
 
 def _method(metadata: Metadata, connection: Connection | None, notes: list[str]) -> type[auth.AuthMethod]:
@@ -247,5 +261,8 @@ def _client_auth(
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    return (", ".join(names[:_MOST_SHOWN]) or "nothing") + more
+    shown = names[:_MOST_SHOWN]
+    while len(", ".join(shown)) > _MOST_CHARACTERS:
+        shown = shown[:-1]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return (", ".join(shown) or "nothing") + more
