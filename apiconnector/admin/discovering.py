@@ -181,9 +181,9 @@ class Discovering(ConnectionActs):
         self.say_sealed(request, connection)
 
     def _say(self, request: HttpRequest, text: str, lines: list[str] | tuple[str, ...]) -> None:
-        items = format_html_join("", "<li>{}</li>", ((line,) for line in lines))
-        said = format_html('{}<ul class="apiconnector-filled">{}</ul>', text, items) if lines else text
-        self.message_user(request, said, messages.SUCCESS)
+        # Not a list: the admin's style sheet makes a message of every "li" in its messages.
+        items = format_html_join("", '<div class="apiconnector-line">{}</div>', ((line,) for line in lines))
+        self.message_user(request, format_html("{}{}", text, items), messages.SUCCESS)
 
     def _refuse(self, request: HttpRequest, error: ConfigurationError | ValidationError, end: str = "") -> None:
         texts = [str(error)]
