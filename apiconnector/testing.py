@@ -19,7 +19,7 @@ from urllib3 import HTTPResponse
 from apiconnector.client import Destinations, shared_adapter
 from apiconnector.feeds.delivery import send_due
 from apiconnector.fields import EncryptedTextField
-from apiconnector.models import Connection, FeedRun, Token, hosts
+from apiconnector.models import Connection, FeedRun, Token, hosts, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ class FakeApi:
         kind = "application/json" if json is not None else "text/plain; charset=utf-8"
         canned = _Canned(content, status, {"Content-Type": kind, **(headers or {})})
         connection = self.connection
-        address = Destinations(connection.base_url, connection.allowed_hosts).join(path)
+        address = Destinations(connection.address("base_url"), connection.filled_allowed_hosts).join(path)
         # Prepared as the real one will be, so that both are encoded alike.
         prepared = requests.Request(method.upper(), address).prepare()
         self._canned.setdefault(_key(prepared), []).append(canned)
@@ -106,13 +106,20 @@ class FakeApi:
         answers = self._canned.get(_key(request))
         if answers:
             return answers.pop(0) if len(answers) > 1 else answers[0]
-        token_urls = {self.connection.token_url, self.connection.refresh_url} - {""}
-        if request.url in token_urls:
+        if (request.url or "").partition("?")[0] in self._token_addresses():
             return _json({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600})
         if not self._canned:
             return _json({})
         known = ", ".join(" ".join(key) for key in self._canned)
         return _json({"error": f"No answer was added for {' '.join(_key(request))}, but for {known}."}, 404)
+
+    def _token_addresses(self) -> set[str]:
+        connection = self.connection
+        found = {connection.address(column) for column in ("token_url", "refresh_url")} - {""}
+        declared = connection.read_dialect()
+        for request in filter(None, (declared.login, declared.second_token)):
+            found.add(connection.declared_address(request, names.for_sending(connection)))
+        return {address.partition("?")[0] for address in found}
 
 
 @contextmanager
@@ -133,6 +140,8 @@ def fake_connection(slug: str, **fields: Any) -> Iterator[FakeApi]:
         )
         if wanted and name not in fields:
             setattr(connection, name, _plausible(name, connection.base_url))
+    if connection.auth_method == "login" and not connection.dialect:
+        connection.dialect = {"login": {"url": "login", "body": {"user": "{{ username }}", "pass": "{{ password }}"}}}
     connection.full_clean()
     connection.save()
     if connection.method.uses_token:

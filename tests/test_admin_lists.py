@@ -19,7 +19,7 @@ from apiconnector import auth
 from apiconnector.admin import shown
 from apiconnector.authorize.advice import ADVICE, advice
 from apiconnector.feeds import attempt, run_feed
-from apiconnector.models import Connection, Feed, FeedRun, Token, session, status
+from apiconnector.models import Connection, Feed, FeedRun, Token, status, testing
 from apiconnector.models.status import Status
 
 if TYPE_CHECKING:
@@ -54,8 +54,15 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any], st
     "no-password": ({"auth_method": "basic", "username": "ada"}, None, {}, Status.READY),
     "no-address": ({"base_url": ""}, None, {}, Status.READY),
     "method-gone": ({"auth_method": "gone"}, None, {}, Status.MISCONFIGURED),
-    "preset": ({"preset": "acme"}, None, {}, Status.MISCONFIGURED),
-    "dialect": ({"dialect": {"a": 1}}, None, {}, Status.MISCONFIGURED),
+    "preset": ({"preset": "acme"}, None, {}, Status.READY),
+    "dialect": ({"dialect": {"token_request_format": "json"}}, None, {}, Status.READY),
+    "login": (
+        {"auth_method": "login", "dialect": {"login": {"url": "login", "body": {"user": "x"}}}},
+        None,
+        {},
+        Status.READY,
+    ),
+    "no-login": ({"auth_method": "login"}, None, {}, Status.MISCONFIGURED),
     "no-secret": ({**CODE, "client_secret": ""}, None, {}, Status.MISCONFIGURED),
     "public": ({**CODE, "client_secret": "", "client_auth": "none"}, None, {}, Status.NOT_AUTHORIZED),
     "public-client": ({**CLIENT, "client_auth": "none"}, None, {}, Status.MISCONFIGURED),
@@ -433,5 +440,5 @@ class TestAdvice:
         }
         assert named
         assert named - set(ADVICE) == set()
-        assert f"{session._SHOWN_BODY:,}" in page
+        assert f"{testing._SHOWN_BODY:,}" in page
         assert f"{attempt.KEPT_BODY:,}" in page

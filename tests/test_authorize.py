@@ -354,14 +354,14 @@ def test_a_connection_deleted_while_the_provider_answers(
     site: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back = Person().answer(press_authorize(site, connection))
-    real = complete._exchange
+    real = complete.exchange
 
     def deleted_meanwhile(*arguments: Any) -> Any:
         answer = real(*arguments)
         Connection.objects.all().delete()
         return answer
 
-    monkeypatch.setattr(complete, "_exchange", deleted_meanwhile)
+    monkeypatch.setattr(complete, "exchange", deleted_meanwhile)
     page = come_back(site, back)
     assert page.status_code == 400
     assert "deleted" in text(page)

@@ -83,8 +83,23 @@ def test_full_clean_requires_what_the_method_declares(method: str, fields: set[s
         ({"secret_variables": {"a": ["canary\ud800"]}}, "secret_variables"),
         ({"secret_variables": {"a": float("nan"), "b": "canary"}}, "secret_variables"),
         ({"secret_variables": {"a": {"canary"}}}, "secret_variables"),
-        ({"dialect": {"token_request_format": "json"}}, "dialect"),
-        ({"preset": "google"}, "preset"),
+        ({"dialect": {"token_request_format": "xml"}}, "dialect"),
+        ({"dialect": {"token_request_formt": "json"}}, "dialect"),
+        ({"dialect": ["json"]}, "dialect"),
+        ({"dialect": {"token_params": {"key": "{{ unknown_name }}"}}}, "dialect"),
+        ({"dialect": {"authorization_params": {"key": "{{ client_secret }}"}}}, "dialect"),
+        ({"dialect": {"variables": {"shop": {"pattern": "[a-z]+"}}}}, "variables"),
+        ({"dialect": {"variables": {"shop": {"pattern": "[a-z]+"}}}, "variables": {"shop": "A.B"}}, "variables"),
+        ({"dialect": {"variables": {"two": {"secret": True}}}}, "secret_variables"),
+        ({"dialect": {"variables": {"two": {"secret": True}}}, "variables": {"two": "x"}}, "variables"),
+        ({"base_url": "https://{{ shop }}.example.com"}, "base_url"),
+        ({"base_url": "https://{{ api_key }}.example.com"}, "base_url"),
+        ({"base_url": "https://api.example.com{{ shop }}", "variables": {"shop": "x"}}, "base_url"),
+        ({"allowed_hosts": ["{{ shop }}.example.com"]}, "allowed_hosts"),
+        ({"label_template": "{{ client_secret }}"}, "label_template"),
+        ({"label_template": "{% x %}"}, "label_template"),
+        ({"account_id_path": "body."}, "account_id_path"),
+        ({"auth_method": "login"}, "dialect"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1}, "timeout"),
         ({"timeout": 1e12}, "timeout"),
@@ -312,9 +327,9 @@ def test_a_corrected_connection_has_recovered(bearer: Connection) -> None:
         signals.connection_recovered.disconnect(hear)
 
 
-def test_a_dialect_is_refused_not_ignored(make_connection: Callable[..., Connection]) -> None:
-    make_connection(dialect={"expires_unit": "milliseconds"})
-    with connect("crm") as api, pytest.raises(ConfigurationError, match="dialect"):
+def test_a_dialect_that_cannot_be_read_is_refused_not_ignored(make_connection: Callable[..., Connection]) -> None:
+    make_connection(dialect={"expires_unit": "weeks"})
+    with connect("crm") as api, pytest.raises(ConfigurationError, match="expires_unit"):
         api.get("x")
 
 

@@ -29,6 +29,7 @@ from apiconnector.fields import EncryptedJSONField, EncryptedTextField
 from apiconnector.management import rotation, stored
 from apiconnector.models import AuthorizationAttempt, Connection, Token
 from apiconnector.models.binding import SECRET_FIELDS
+from apiconnector.models.token_requests import Granted
 from apiconnector.oauth import TokenAnswer
 
 if TYPE_CHECKING:
@@ -677,7 +678,7 @@ class TestWhileOthersWrite:
         settings.APICONNECTOR_KEYS = [NEW, OLD]
         assert call("rotate").status == call("verify").status == 0
         answer = TokenAnswer("access-2", "", "Bearer", None, None, None, {})
-        assert Token.objects.store(token, answer, owner="me", scope="")
+        assert Token.objects.store(token, Granted(answer, {}), owner="me", scope="")
         settings.APICONNECTOR_KEYS = [NEW]
         stored_now = Token.objects.get()
         assert stored_now.access_token.reveal() == "access-2"

@@ -23,6 +23,7 @@ from django.utils import timezone
 from apiconnector import authorize
 from apiconnector.exceptions import AuthorizationRequired
 from apiconnector.models import Connection, ConnectionEvent, Token, site, status
+from apiconnector.models.token_requests import Granted
 from apiconnector.oauth import TokenAnswer
 from apiconnector.shortcuts import connect
 from tests import token_server
@@ -509,7 +510,7 @@ class TestConfirm:
         answer = TokenAnswer(
             "access-2", "refresh-2", "bearer", expires_at=None, refresh_expires_at=None, scope=None, raw={}
         )
-        assert Token.objects.store(token, answer, owner="theirs", scope="read")
+        assert Token.objects.store(token, Granted(answer, {}), owner="theirs", scope="read")
         now = Token.objects.get()
         assert (now.site, now.refresh_token.reveal(), now.lease_owner) == (STAGING, "refresh-2", "")
 

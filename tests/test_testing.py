@@ -84,6 +84,8 @@ class TestFakeConnection:
                 "api_key": {"X-API-Key": "fake-api-key"},
                 "oauth2_client_credentials": {"Authorization": "Bearer fake-access-token"},
                 "oauth2_authorization_code": {"Authorization": "Bearer fake-access-token"},
+                "oauth2_password": {"Authorization": "Bearer fake-access-token"},
+                "login": {"Authorization": "Bearer fake-access-token"},
             }[method]
         )
 

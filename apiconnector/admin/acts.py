@@ -81,6 +81,12 @@ class ConnectionActs(ModelAdmin):
         url = reverse(f"{self.admin_site.name}:apiconnector_connection_change", args=[connection.pk])
         return HttpResponseRedirect(f"{url}#id_{field}" if field else url)
 
+    def say_sealed(self, request: HttpRequest, connection: Connection) -> None:
+        """Say that secrets have to be typed again, if they have."""
+        if seal := connection.sealed_by():
+            who = "" if self.may(request, "enter_secrets") else " Only somebody who may enter secrets can type them."
+            self.message_user(request, f"“{connection}” is sealed. {seal.reason}{who}", messages.WARNING)
+
     def _log(self, request: HttpRequest, connection: Connection, message: str) -> None:
         assert request.user.pk is not None  # the admin view lets nobody else in
         LogEntry.objects.log_actions(request.user.pk, [connection], CHANGE, message, single_object=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
 from django.urls import path
 from django.utils import timezone
@@ -13,11 +13,10 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apiconnector.admin.acts import ConnectionActs
+from apiconnector.admin.discovering import Discovering, DiscoveryForm
 from apiconnector.admin.filters import StatusFilter, last_use
 from apiconnector.admin.forms import (
     SHOWN,
-    ConnectionForm,
     SecretField,
     SecretInput,
     SecretJSONField,
@@ -54,10 +53,10 @@ _TONES = {
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Guarded, Noticed, ConnectionActs):
-    """Add, edit, authorize, test and disconnect connections."""
+class ConnectionAdmin(Guarded, Noticed, Discovering):
+    """Add, edit, fill in, authorize, test and disconnect connections."""
 
-    form = ConnectionForm
+    form = DiscoveryForm
     list_display = ("name", "slug", "status_badge", "method_label", "last_use", "base_url")
     list_filter = (StatusFilter, "auth_method", "is_active")
     search_fields = ("name", "slug", "base_url", "token__account_label", "token__account_id")
@@ -144,9 +143,7 @@ class ConnectionAdmin(Guarded, Noticed, ConnectionActs):
         if change and form.changed_data:
             labels = ", ".join(obj.label_of(name) for name in form.changed_data)
             ConnectionEvent.record(obj, ConnectionEvent.Kind.EDITED, f"Changed: {labels}", request.user)
-        if seal := obj.sealed_by():
-            who = "" if self.may(request, "enter_secrets") else " Only somebody who may enter secrets can type them."
-            self.message_user(request, f"“{obj}” is sealed. {seal.reason}{who}", messages.WARNING)
+        self.say_sealed(request, obj)
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: str | None = None) -> HttpResponse:
         """Stay on the page of a connection that still has to be authorized: the button is there."""

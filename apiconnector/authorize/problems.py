@@ -43,7 +43,7 @@ def _unsafe(connection: Connection) -> dict[str, str]:
         address = connection.address("authorization_url", names.for_browser(connection))
     except ConfigurationError as error:
         return {"authorization_url": str(error)}
-    if _goes_in_the_clear(address):
+    if goes_in_the_clear(address):
         found["authorization_url"] = (
             "The browser would take the request there unencrypted: enter an https address (RFC 9700 section 2.6)."
         )
@@ -56,7 +56,7 @@ def _is_public(connection: Connection) -> bool:
     return connection.client_auth == connection.ClientAuth.NONE
 
 
-def _goes_in_the_clear(url: str) -> bool:
+def goes_in_the_clear(url: str) -> bool:
     """Whether an address is plain http and its host not trusted by itself.
 
     The browser looks the name up and connects: no address that this server checks decides, as it does elsewhere.

@@ -1,4 +1,4 @@
-"""Send one request to a token endpoint, bounded in time and size."""
+"""Send one request to a token endpoint, or to another one of a provider, bounded in time and size."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class _AnswerRefusedError(Exception):
     """The answer can't be used; the text says why."""
 
 
-def token_sender(timeout: float) -> Callable[[TokenEndpointRequest], Answer]:
+def token_sender(timeout: float, asked: str = "token endpoint") -> Callable[[TokenEndpointRequest], Answer]:
     """A function that sends to a token endpoint and returns the answer, whatever its status.
 
     ``timeout`` (seconds) bounds the whole exchange: looking up the name, connecting, and an answer that
     drips. A redirect is an answer and is not followed; nothing comes out of ``.netrc``, and no cookie is
-    kept.
+    kept. ``asked`` is what errors call the other side.
 
     The function raises ``TokenRequestFailed`` (to be tried later) where there is no answer, or one over a
     megabyte, and ``DestinationRefused`` where requests may not go.
@@ -51,7 +51,7 @@ def token_sender(timeout: float) -> Callable[[TokenEndpointRequest], Answer]:
         del request, result
         if refused:
             raise DestinationRefused(refused)
-        raise TokenRequestFailed(f"The token endpoint at {origin} {problem}", act=Act.NOBODY)
+        raise TokenRequestFailed(f"The {asked} at {origin} {problem}", act=Act.NOBODY)
 
     return send
 
@@ -124,7 +124,7 @@ def _body(response: Response) -> bytes:
 
 def _cap(body: bytes | bytearray) -> None:
     if len(body) > MAX_ANSWER:
-        raise _AnswerRefusedError("answered with more than a megabyte, which can't be a token.")
+        raise _AnswerRefusedError("answered with more than a megabyte, which is not read.")
 
 
 def _explained(error: Exception | None, timeout: float) -> str:

@@ -75,7 +75,7 @@ def values_after(connection: Connection, answer: TokenAnswer) -> dict[str, Any]:
     try:
         sent = _send(connection, request, known, auth=connection.method(connection))
     except (TokenRequestFailed, DestinationRefused) as error:
-        reason = str(error).replace("token endpoint", "address")
+        reason = str(error)
     except requests.RequestException:
         reason = "it could not be sent. Check its url, headers and body in the dialect."
     else:
@@ -162,7 +162,7 @@ def _picker(request: DeclaredRequest) -> Callable[[Answer, Any], Mapping[str, An
 def _send(
     connection: Connection, request: DeclaredRequest, known: names.Names, *, auth: AuthBase | None = None
 ) -> Answer:
-    return token_sender(connection.timeout_seconds)(_prepared(connection, request, known, auth=auth))
+    return token_sender(connection.timeout_seconds, "address")(_prepared(connection, request, known, auth=auth))
 
 
 @clean_frames

@@ -37,6 +37,8 @@ def dialect_problems(connection: Connection) -> dict[str, str]:
         dialect = connection.read_dialect()
     except DialectError as error:
         return {"dialect": str(error)}
+    if not isinstance(connection.variables, dict):
+        return {}  # said elsewhere
     secret = _secret_variables(connection)
     found = _variable_problems(connection, dialect, secret)
     if found:
@@ -69,8 +71,6 @@ def _secret_variables(connection: Connection) -> dict[str, Any] | None:
 
 def _variable_problems(connection: Connection, dialect: Dialect, secret: dict[str, Any] | None) -> dict[str, str]:
     """What declarations say of variables, and names that are taken twice."""
-    if not isinstance(connection.variables, dict):
-        return {}  # said elsewhere
     both = sorted(set(connection.variables) & set(secret or {}))
     if both:
         return {"variables": f"{both[0]} is a secret variable, too: leave one of them out."}
@@ -88,7 +88,7 @@ def _variable_problems(connection: Connection, dialect: Dialect, secret: dict[st
 
 def _name_problem(connection: Connection, column: str, allowed: AllowedNames, names: set[str], hidden: set[str]) -> str:
     value = getattr(connection, column)
-    if "{{" not in str(value):
+    if not any(mark in str(value) for mark in ("{{", "{%", "{#")):
         return ""
     try:
         check_names(value, allowed.with_variables(names, hidden))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from apiconnector.models.binding import BoundSecrets
 
 #: What the columns of a connection are called in placeholders, where secrets may be used.
+_VARIABLES: Final = "secret_variables"
 SECRET_NAMES: Final = ("client_secret", "username", "password", "api_key")
 _NOT_PUBLIC: Final = frozenset({*SECRET_NAMES, "client_id", "secret_variables", "access_token", "refresh_token"})
 
@@ -29,7 +30,8 @@ class Names(Mapping[str, Any]):
     """Names for placeholders, some of them secrets: one is opened when it is looked up.
 
     A secret that nothing names, and that the form does not even show, would else stop every request when it is sealed.
-    ``fixed`` names win over all others.
+    ``secrets`` are columns; the members of ``secret_variables`` are names of their own. ``fixed`` names win over all
+    others.
     """
 
     def __init__(
@@ -45,13 +47,22 @@ class Names(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self._fixed:
             return self._fixed[name]
-        return self._connection.reveal(name) if name in self._secrets else self._values[name]
+        if name in self._secrets and name != _VARIABLES:
+            return self._connection.reveal(name)
+        return self._values[name] if name in self._values else self._secret_variables()[name]
+
+    def _secret_variables(self) -> Mapping[str, Any]:
+        found = self._connection.reveal(_VARIABLES) if _VARIABLES in self._secrets else {}
+        return found if isinstance(found, dict) else {}
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._values, **dict.fromkeys(self._secrets), **self._fixed})
+        return iter({**self._secret_variables(), **self._values, **dict.fromkeys(self._named()), **self._fixed})
 
     def __len__(self) -> int:
-        return len({*self._values, *self._secrets, *self._fixed})
+        return sum(1 for _ in self)
+
+    def _named(self) -> list[str]:
+        return [name for name in self._secrets if name != _VARIABLES]
 
 
 def public(connection: Addressed) -> dict[str, Any]:
@@ -73,10 +84,8 @@ def for_sending(connection: BoundSecrets, fixed: Mapping[str, Any] | None = None
     """The names for what only the API and the provider see: secrets are among them. Raises what ``open()`` raises."""
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
-    values = public(connection)
-    if connection.secret_variables:
-        values = {**connection.reveal("secret_variables"), **values}
-    return Names(connection, values, _present(connection, ("client_id", *SECRET_NAMES)), fixed)
+    secrets = _present(connection, ("client_id", *SECRET_NAMES, _VARIABLES))
+    return Names(connection, public(connection), secrets, fixed)
 
 
 def for_browser(connection: BoundSecrets, fixed: Mapping[str, Any] | None = None) -> Names:

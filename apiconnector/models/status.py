@@ -156,6 +156,8 @@ def _incomplete(model: type[Connection]) -> Q:
             missing |= Q(**{name: ""})
         if "client_auth" in method.fields:
             missing |= ~Q(client_auth__in=list(CLIENT_AUTHENTICATIONS)) | _client_rule(model, method)
+        if "dialect" in method.problems(model(auth_method=method.name)):
+            missing |= Q(dialect={})
         if missing:
             found |= Q(auth_method=method.name) & missing
     return found

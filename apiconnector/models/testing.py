@@ -91,6 +91,8 @@ def _beginning(answer: requests.Response, redact: Redactor) -> str:
 
 def _arguments(connection: Connection, declared: TestRequest) -> dict[str, Any]:
     """What the test request carries beside its method and path."""
+    if not (declared.params or declared.headers or declared.body is not None):
+        return {}
     known = names.for_sending(connection)
     params = names.filled(connection, dict(declared.params), known)
     headers = names.filled(connection, dict(declared.headers), known)

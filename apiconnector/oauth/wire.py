@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class TokenEndpointRequest:
-    """A request to a token or revocation endpoint, complete with its credentials."""
+    """A request to an OAuth endpoint, complete with its credentials; a POST unless it says otherwise."""
 
     url: str
     headers: Mapping[str, str]
