@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 #: They need a browser: ``python -m pytest tests/browser`` runs them.
-collect_ignore = ["browser"]
+collect_ignore = ["browser", "servers"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

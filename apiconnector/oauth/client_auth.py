@@ -45,6 +45,11 @@ class ClientAuthentication(ABC):
         """What to try when the provider doesn't accept these credentials; empty where there is nothing to say."""
         return ""
 
+    @property
+    def fallback(self) -> ClientAuthentication | None:
+        """The way that every server has to accept from such a client, where this is another one."""
+        return None
+
 
 class ClientSecretPost(ClientAuthentication):
     """``client_secret_post``: ID and secret in the form (RFC 6749 section 2.3.1)."""
@@ -54,6 +59,11 @@ class ClientSecretPost(ClientAuthentication):
         params["client_id"] = self.client_id
         if self.client_secret:
             params["client_secret"] = self.client_secret
+
+    @property
+    def fallback(self) -> ClientAuthentication | None:
+        """The header: RFC 6749 section 2.3.1 leaves the form to the server, and the header not."""
+        return ClientSecretBasic(self.client_id, self.client_secret) if self.client_secret else None
 
 
 class ClientSecretBasic(ClientAuthentication):

@@ -22,6 +22,9 @@ def revoke(url: str, token: str, client: ClientAuthentication, send: Send, *, to
     True for a 2xx without an error, and for an error that says there is no such token. False for everything else,
     ``unsupported_token_type`` among it: the server can't revoke such a token, which lives on (RFC 7009 section
     2.2.1). Never raises for what the remote does. ``token_type_hint`` is ``access_token`` or ``refresh_token``.
+
+    Some servers take a secret in the form at their token endpoint and nowhere else: a client that is refused with it
+    is sent once more with its secret in the header.
     """
     params = {"token": token, "token_type_hint": token_type_hint}
     request = build_request(url, {name: value for name, value in params.items() if value}, client)
@@ -29,6 +32,8 @@ def revoke(url: str, token: str, client: ClientAuthentication, send: Send, *, to
     if isinstance(answer, TokenRequestFailed):
         return False
     report = read_error(parse_body(answer.body))
+    if client.fallback is not None and any(plain_name(code) == "invalidclient" for code in report.codes):
+        return revoke(url, token, client.fallback, send, token_type_hint=token_type_hint)
     if any(plain_name(code) in _GONE for code in report.codes):
         # A server in trouble did nothing, whatever it says.
         return answer.status_code < 500

@@ -236,6 +236,33 @@ def test_revocation_over_http(recorder: Recorder) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("client", "answers", "revoked"),
+    [
+        (ClientSecretPost("id", "s"), [answer({"error": "invalid_client"}, 400), answer({})], True),
+        (ClientSecretPost("id", "s"), [answer({"error": "invalid_client"}, 401)] * 2, False),
+        (ClientSecretPost("id", "s"), [answer({"error": "invalid_request"}, 400)], False),
+        (ClientSecretPost("id", ""), [answer({"error": "invalid_client"}, 401)], False),
+        (ClientSecretBasic("id", "s"), [answer({"error": "invalid_client"}, 401)], False),
+        (PublicClient("id", ""), [answer({"error": "invalid_client"}, 401)], False),
+    ],
+)
+def test_a_client_that_is_refused_with_its_secret_in_the_form_is_sent_once_more_with_the_header(
+    client: ClientAuthentication, answers: list[Answer], revoked: bool
+) -> None:
+    sent: list[TokenEndpointRequest] = []
+
+    def send(request: TokenEndpointRequest) -> Answer:
+        sent.append(request)
+        return answers[len(sent) - 1]
+
+    assert revoke("https://p.example/revoke", "t", client, send, token_type_hint="access_token") is revoked
+    assert len(sent) == len(answers)
+    if len(sent) == 2:
+        assert sent[1].headers["Authorization"] == "Basic " + base64.b64encode(b"id:s").decode()
+        assert parse_qs(sent[1].body.decode()) == {"token": ["t"], "token_type_hint": ["access_token"]}
+
+
 SHOWN: list[Any] = [
     Proof("canary", "canary", "plain"),
     Callback(state="canary", code="canary"),
