@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from apiconnector import signals
-from apiconnector.authorize import complete
+from apiconnector.authorize import complete, grant
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token
 from apiconnector.shortcuts import connect
 from tests import provider
@@ -354,7 +354,7 @@ def test_a_connection_deleted_while_the_provider_answers(
     site: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back = Person().answer(press_authorize(site, connection))
-    real = complete.exchange
+    real = grant.exchange
 
     def deleted_meanwhile(*arguments: Any) -> Any:
         answer = real(*arguments)

@@ -371,7 +371,7 @@ class TestData:
     ],
 )
 def test_the_rules_of_re_sending(method: str, status: int, headers: dict[str, str], has_key: bool, end: End) -> None:
-    assert of_answer(method, status, headers, has_key=has_key).end is end
+    assert of_answer(method, status, headers, has_key=has_key, is_expired=status == 401).end is end
 
 
 @pytest.mark.django_db

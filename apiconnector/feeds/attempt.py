@@ -16,6 +16,7 @@ from apiconnector.exceptions import ApiConnectorError, ConfigurationError, Expre
 from apiconnector.feeds import verdict
 from apiconnector.feeds.rendering import render
 from apiconnector.feeds.verdict import End, Verdict
+from apiconnector.models import expiry
 from apiconnector.templating import search
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         judged = verdict.of_error(error, feed.method, written=wire.written, has_key=has_key)
         failed = getattr(error, "request", None)
     else:
-        judged = verdict.of_answer(feed.method, answer.status_code, answer.headers, has_key=has_key)
+        is_expired = expiry.means_expired(connection, answer)
+        judged = verdict.of_answer(
+            feed.method, answer.status_code, answer.headers, has_key=has_key, is_expired=is_expired
+        )
     duration_ms = round((time.monotonic() - clock) * 1000)
     redact = connection.redactor()
     data = redact.scrub(_body(answer)) if answer is not None else None

@@ -60,8 +60,14 @@ class Verdict:
     message: str = ""
 
 
-def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_key: bool) -> Verdict:
-    """Judge an answer of the API. ``has_key``: the request carried an idempotency key in a header."""
+def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_key: bool, is_expired: bool) -> Verdict:
+    """Judge an answer of the API. ``has_key``: the request carried an idempotency key in a header.
+
+    ``is_expired``: it says that the token has expired, so that the API did not act on the request.
+    """
+    if is_expired:
+        message = f"The API answered {status_code}: it does not accept the credential any more."
+        return Verdict(End.RETRY, Outcome.SENT, "http_status", message)
     if 200 <= status_code < 300:
         return Verdict(End.SUCCEEDED, Outcome.SENT)
     if 300 <= status_code < 400:
@@ -72,14 +78,11 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
             f"The API answered with a redirect ({status_code}), which was not followed.",
         )
     message = f"The API answered {status_code}."
-    resendable = status_code == 401 or (
-        (status_code in _TEMPORARY or status_code >= 500)
-        and (
-            method in IDEMPOTENT
-            or has_key
-            or status_code == 429
-            or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
-        )
+    resendable = (status_code in _TEMPORARY or status_code >= 500) and (
+        method in IDEMPOTENT
+        or has_key
+        or status_code == 429
+        or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
     )
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
 

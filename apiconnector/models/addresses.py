@@ -11,7 +11,7 @@ from apiconnector.client import Destinations
 from apiconnector.dialect import EMPTY, KeptValueError, read
 from apiconnector.exceptions import ConfigurationError, DialectError, TemplateError
 from apiconnector.models import hosts, names
-from apiconnector.templating import fill_path, fill_url
+from apiconnector.templating import compile_template, fill_path, fill_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,10 +109,31 @@ class Addressed(models.Model):
                 "was sent there. If it is the provider's, add it to the allowed hosts (“.example.com” stands for all "
                 "hosts below it), type the secrets again, and authorize."
             )
+        trial._require_fillable(values)  # noqa: SLF001 - its own class
         if answer is not None:
             sealed = model.values_from(answer, scope="", hosts=trial.secret_hosts())
             trial.on_trial.access_token = sealed["access_token"]
         return trial
+
+    def _require_fillable(self, values: Mapping[str, Any]) -> None:
+        """Raise ``KeptValueError`` for a value that no address can be made with."""
+        known = names.public(self)
+        for column in hosts.ADDRESS_FIELDS:
+            url = hosts.text(getattr(self, column))
+            used = compile_template(url).names if "{{" in url else frozenset()
+            if used.isdisjoint(values):
+                continue
+            try:
+                # What the other names stand for is not what is looked at here.
+                fill_url(url, {**{name.partition(".")[0]: "x" for name in used}, **known})
+            except TemplateError as error:
+                reason = str(error)
+            else:
+                continue
+            raise KeptValueError(
+                f"A value of the provider's answer does not fit into the {self.label_of(column)}. {reason} Nothing was "
+                "kept. Correct the value's path and pattern in the dialect, or the address."
+            )
 
     def typed_hosts(self) -> frozenset[str]:
         """The hosts that the credentials in use were typed for; those that are named now, where nothing was typed."""

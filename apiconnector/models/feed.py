@@ -10,8 +10,9 @@ from django.db import models
 
 from apiconnector.exceptions import ExpressionError, TemplateError
 from apiconnector.fields import JSONTextField
+from apiconnector.models import names
 from apiconnector.models.validation import MAX_TIMEOUT, json_problem
-from apiconnector.templating import check, compile_expression
+from apiconnector.templating import check, check_names, compile_expression
 
 if TYPE_CHECKING:
     from django.db.models import Manager
@@ -101,9 +102,22 @@ class Feed(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Check mapping and expressions, and refuse what this version can't do."""
-        if problems := self.problems():
+        """Check mapping, names and expressions, and refuse what this version can't do."""
+        if problems := self.problems() or self._name_problems():
             raise ValidationError(problems)
+
+    def _name_problems(self) -> dict[str, str]:
+        """Secrets where none may stand, by field: what a feed sends is kept in its log."""
+        if not hasattr(self, "connection"):
+            return {}  # none was chosen, which is said at its field
+        allowed = names.for_feeds(self.connection)
+        found = {}
+        for name in ("path", "query", "headers", "body"):
+            try:
+                check_names(getattr(self, name), allowed)
+            except TemplateError as error:
+                found[name] = str(error)
+        return found
 
     def problems(self) -> dict[str, str]:
         """Everything wrong with the feed, by field."""

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apiconnector.exceptions import ConfigurationError, DialectError
 from apiconnector.redaction import remember
-from apiconnector.templating import fill, names_in
+from apiconnector.templating import FEED_NAMES, fill, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from apiconnector.models.addresses import Addressed
     from apiconnector.models.binding import BoundSecrets
+    from apiconnector.templating import AllowedNames
 
 #: What the columns of a connection are called in placeholders, where secrets may be used.
 _VARIABLES: Final = "secret_variables"
@@ -117,3 +118,8 @@ def secret_names(connection: BoundSecrets) -> frozenset[str]:
     with suppress(ConfigurationError):
         found |= {*connection.secret_variables.reveal()} if connection.secret_variables else set()
     return frozenset(found - public(connection).keys())
+
+
+def for_feeds(connection: BoundSecrets) -> AllowedNames:
+    """The names that the fields of a feed may use: none of the connection's secrets is among them."""
+    return FEED_NAMES.with_variables(public(connection), secret_names(connection) - {"code", "code_verifier"})
