@@ -13,8 +13,6 @@ from apiconnector.models.attempt import digest
 from apiconnector.oauth import parse_callback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from apiconnector.dialect import Dialect
     from apiconnector.models import Connection
     from apiconnector.oauth import Callback
@@ -33,20 +31,26 @@ def dialect_of(connection: Connection) -> Dialect:
         return EMPTY
 
 
-def find(params: Mapping[str, str]) -> AuthorizationAttempt | None:
-    """The attempt with the state among these parameters; None where there is none.
+def find(callback: Callback) -> AuthorizationAttempt | None:
+    """The attempt with the state among the parameters of an answer; None where there is none.
 
     A state under another name counts only for a connection whose dialect has that name for it.
     """
-    attempt = AuthorizationAttempt.objects.for_state(digest(params["state"])) if params.get("state") else None
+    attempt = _with(callback, "state")
     if attempt is not None and dialect_of(attempt.connection).callback_state_param == "state":
         return attempt
-    elsewhere = {name: value for name, value in params.items() if name != "state" and _STATE.fullmatch(value)}
-    for name, value in list(elsewhere.items())[:_MOST]:
-        attempt = AuthorizationAttempt.objects.for_state(digest(value))
+    # Names only: pages on errors show the locals of a frame.
+    names = [name for name, value in callback.params.items() if name != "state" and _STATE.fullmatch(value)]
+    for name in names[:_MOST]:
+        attempt = _with(callback, name)
         if attempt is not None and dialect_of(attempt.connection).callback_state_param == name:
             return attempt
     return None
+
+
+def _with(callback: Callback, name: str) -> AuthorizationAttempt | None:
+    hashed = digest(callback.params[name]) if callback.params.get(name) else ""
+    return AuthorizationAttempt.objects.for_state(hashed) if hashed else None
 
 
 def read_for(attempt: AuthorizationAttempt, callback: Callback) -> Callback:

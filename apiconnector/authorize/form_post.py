@@ -14,12 +14,13 @@ from django.utils.http import escape_leading_slashes
 
 from apiconnector.authorize.answered import dialect_of, find
 from apiconnector.dialect import EMPTY
+from apiconnector.oauth import Callback
 from apiconnector.oauth.callback import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django.http import HttpRequest, QueryDict
+    from django.http import HttpRequest
 
 #: Anything else is passed on only where a dialect reads it.
 _FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
@@ -39,12 +40,12 @@ class _NoFiles(FileUploadHandler):
         """Nothing is complete."""
 
 
-def _fields_for(posted: QueryDict) -> Iterable[str]:
+def _fields_for(request: HttpRequest) -> Iterable[str]:
     """The fields to pass on: the standard ones, and all of them where the attempt's connection keeps others, too."""
-    attempt = find({name: str(value) for name, value in posted.items()})
+    attempt = find(Callback(params={name: str(value) for name, value in request.POST.items()}))
     dialect = dialect_of(attempt.connection) if attempt is not None else EMPTY
     is_standard = (dialect.callback_code_param, dialect.callback_state_param) == ("code", "state")
-    return _FIELDS if is_standard and not dialect.keep_from_callback else list(posted)
+    return _FIELDS if is_standard and not dialect.keep_from_callback else list(request.POST)
 
 
 def same_as_get(request: HttpRequest) -> str:
@@ -52,7 +53,7 @@ def same_as_get(request: HttpRequest) -> str:
     with suppress(AttributeError):  # a middleware has read the form already
         request.upload_handlers = [_NoFiles(request)]
     try:
-        names = _fields_for(request.POST)
+        names = _fields_for(request)
         pairs = [(name, value) for name in names for value in request.POST.getlist(name)]
     except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return ""

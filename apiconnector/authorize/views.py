@@ -68,7 +68,7 @@ class CallbackView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Find the attempt, check browser and person, complete it, and show how it ended."""
         callback = _taken(request)
-        attempt = None if callback.too_long or callback.repeated else find(callback.params)
+        attempt = None if callback.too_long or callback.repeated else find(callback)
         if attempt is not None:
             callback = read_for(attempt, callback)
         if reason := unusable(callback):

@@ -27,6 +27,8 @@ CHANGES: dict[str, Any] = {
     "scope": "read write",
     "auth_method": "oauth2_client_credentials",
     "is_active": False,
+    "dialect": {"token_params": {"a": "b"}},
+    "variables": {"a": "b"},
 }
 
 

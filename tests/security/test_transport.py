@@ -254,10 +254,19 @@ class TestAccessTokens:
         assert "<dt>Granted scope</dt><dd>read contacts.read</dd>" in page
 
 
-def test_no_grant_takes_a_password_or_a_token_from_the_browser() -> None:
-    """RFC 9700 sections 2.1.2 and 2.4: neither the password grant nor the implicit one is there."""
-    grants = {kind.grant_type for kind in (oauth.AuthorizationCode, oauth.RefreshToken, oauth.ClientCredentials)}
-    offered = {kind.grant_type for kind in vars(oauth).values() if hasattr(kind, "grant_type")}
-    assert offered - {None} == grants == {"authorization_code", "refresh_token", "client_credentials"}
+def test_no_grant_takes_a_token_from_the_browser_and_a_password_is_legacy() -> None:
+    """RFC 9700 sections 2.1.2 and 2.4: no implicit grant; the password grant says what it is, and is nobody's default."""
+    offered = {kind.grant_type for kind in vars(oauth).values() if hasattr(kind, "grant_type")} - {None}
+    of_oauth = {"authorization_code", "refresh_token", "client_credentials", "password"}
+    assert offered == of_oauth | {"login", "second_token"}
     person = {"username", "password"}
-    assert [method.name for method in auth.methods() if method.uses_token and person & set(method.fields)] == []
+    taking = [method for method in auth.methods() if method.uses_token and person & set(method.fields)]
+    assert {method.name for method in taking} == {"oauth2_password", "login"}
+    assert "legacy" in oauth_label("oauth2_password")
+    assert Connection().auth_method == "none"
+
+
+def oauth_label(name: str) -> str:
+    method = auth.find(name)
+    assert method is not None
+    return method.label
