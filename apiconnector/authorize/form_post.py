@@ -12,18 +12,15 @@ from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.http import escape_leading_slashes
 
-from apiconnector.authorize.answered import dialect_of, find
-from apiconnector.dialect import EMPTY
-from apiconnector.oauth import Callback
-from apiconnector.oauth.callback import MAX_BYTES
+from apiconnector.oauth.callback import MAX_BYTES, MAX_PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.http import HttpRequest
 
-#: Anything else is passed on only where a dialect reads it.
+#: The standard ones. Others are passed on as long as the query has no more characters than these: most servers take
+#: lines of 4 or 8 kilobytes.
 _FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
+_MOST_WITH_OTHERS = 3_000
 
 
 class _NoFiles(FileUploadHandler):
@@ -40,23 +37,19 @@ class _NoFiles(FileUploadHandler):
         """Nothing is complete."""
 
 
-def _fields_for(request: HttpRequest) -> Iterable[str]:
-    """The fields to pass on: the standard ones, and all of them where the attempt's connection keeps others, too."""
-    attempt = find(Callback(params={name: str(value) for name, value in request.POST.items()}))
-    dialect = dialect_of(attempt.connection) if attempt is not None else EMPTY
-    is_standard = (dialect.callback_code_param, dialect.callback_state_param) == ("code", "state")
-    return _FIELDS if is_standard and not dialect.keep_from_callback else list(request.POST)
-
-
 def same_as_get(request: HttpRequest) -> str:
     """The address that brings the same answer by GET, on this very path; empty for what no provider sends."""
     with suppress(AttributeError):  # a middleware has read the form already
         request.upload_handlers = [_NoFiles(request)]
     try:
-        names = _fields_for(request)
-        pairs = [(name, value) for name in names for value in request.POST.getlist(name)]
+        pairs = [(name, value) for name in _FIELDS for value in request.POST.getlist(name)]
+        others = [(name, value) for name in request.POST if name not in _FIELDS for value in request.POST.getlist(name)]
     except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return ""
     query = urlencode(pairs, errors="replace")
+    for pair in others[:MAX_PARAMETERS]:
+        # What a dialect may read; nothing that makes the address too long for a server.
+        longer = f"{query}&{urlencode([pair], errors='replace')}".removeprefix("&")
+        query = longer if len(longer) <= _MOST_WITH_OTHERS else query
     # A path that begins with two slashes would be read as a host.
     return f"{escape_leading_slashes(request.path)}?{query}" if len(query) <= MAX_BYTES else ""
