@@ -133,6 +133,7 @@ def _cookies(lines: str) -> dict[str, str]:
 
 def _token(connection: Connection, request: DeclaredRequest, known: names.Names, grant: Grant) -> TokenAnswer:
     dialect = connection.read_dialect()
+    prepared = _prepared(connection, request, known)
     ways = Ways(
         pick=_picker(request),
         expires_unit=dialect.expires_unit,
@@ -140,7 +141,7 @@ def _token(connection: Connection, request: DeclaredRequest, known: names.Names,
         secrets=tuple(connection.opened),
     )
     return send_for_token(
-        _prepared(connection, request, known),
+        prepared,
         grant,
         PublicClient("", ""),
         token_sender(connection.timeout_seconds),

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from apiconnector.exceptions import ConfigurationError, DialectError
-from apiconnector.redaction import remember
+from apiconnector.redaction import SHORT, remember
 from apiconnector.templating import FEED_NAMES, fill, names_in
 
 if TYPE_CHECKING:
@@ -101,14 +101,16 @@ def _present(connection: BoundSecrets, names: Collection[str]) -> list[str]:
 def filled(connection: BoundSecrets, template: Any, names: Names) -> Any:
     """Fill JSON that is sent, and keep what was made of secrets, such as their Base64, out of what is shown."""
     result = fill(template, names)
-    if isinstance(template, dict):
+    if isinstance(template, dict) and "{{" in str(template):
+        hidden = secret_names(connection) - ({"username"} if connection.password else set())
         for key, inner in template.items():
-            if isinstance(inner, str) and key in result and not names_in(inner).isdisjoint(secret_names(connection)):
+            if isinstance(inner, str) and key in result and not names_in(inner).isdisjoint(hidden):
                 text = str(result[key])
                 # A word before it, such as Basic, is no secret.
                 for one in {text, text.rpartition(" ")[2]}:
                     remember(one)
-                    connection.opened.add(one)
+                    if len(one) >= SHORT:
+                        connection.opened.add(one)
     return result
 
 

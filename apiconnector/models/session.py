@@ -66,6 +66,8 @@ class _Deferred(AuthBase):
     def _with_token(self, request: PreparedRequest, method: AuthMethod) -> PreparedRequest:
         """Add the defaults that name the access token, which is not the same one for the whole session."""
         connection = self._connection
+        if not _has_defaults(connection):
+            return request
         for column, place in _PLACES.items():
             defaults = {name: text for name, text in getattr(connection, column).items() if _names_token(name, text)}
             if defaults and not (column == "default_body" and request.body is None):
@@ -88,9 +90,13 @@ def _names_token(name: str, template: Any) -> bool:
 
 def _goes_to(connection: Connection) -> tuple[Any, ...]:
     goes_to = connection.base_url, list(connection.allowed_hosts or ())
-    if "{{" in str(goes_to):
-        return *goes_to, names.public(connection)
-    return goes_to
+    return (*goes_to, names.public(connection)) if _has_placeholders(connection) else goes_to
+
+
+def _has_placeholders(connection: Connection) -> bool:
+    """Whether placeholders decide where a connection sends to."""
+    allowed = connection.allowed_hosts
+    return "{{" in str(connection.base_url) or (bool(allowed) and "{{" in str(allowed))
 
 
 def _require_usable(connection: Connection) -> None:
@@ -137,7 +143,7 @@ def _without_token(defaults: dict[str, Any]) -> dict[str, Any]:
 
 
 def _destinations(connection: Connection) -> Destinations:
-    if "{{" in str(connection.base_url) or "{{" in str(connection.allowed_hosts):
+    if _has_placeholders(connection):
         return Destinations(partial(connection.address, "base_url"), connection.filled_allowed_hosts)
     return Destinations(connection.base_url, connection.allowed_hosts)
 

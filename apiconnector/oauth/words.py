@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from apiconnector.redaction import REDACTED
+from apiconnector.redaction import REDACTED, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,17 +37,17 @@ def plain_words(text: str, limit: int) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Replace each secret in ``text``, whatever its case, also where it is percent-encoded or escaped for HTML."""
+    """Replace each secret in ``text``, whatever its case and however it is encoded or escaped."""
+    known = tuple(secret for secret in secrets if secret)
     forms = {
         form
-        for secret in secrets
-        if secret
+        for secret in known
         for form in (secret, quote(secret, safe=""), quote_plus(secret, safe=""), html.escape(secret))
     }
     pieces = [text]
     for form in sorted(forms, key=len, reverse=True):
         pieces = [part for piece in pieces for part in _split(piece, form)]
-    return REDACTED.join(pieces)
+    return Redactor(known)(REDACTED.join(pieces))
 
 
 def _split(text: str, separator: str) -> list[str]:

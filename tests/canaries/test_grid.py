@@ -55,8 +55,39 @@ METHODS: dict[str, dict[str, Any]] = {
         "client_auth": "client_secret_basic",
         "credential_in": "query",
     },
+    "log in first": {
+        "auth_method": "login",
+        "username": "ada",
+        "password": canary("password"),
+        "dialect": {
+            "login": {
+                "url": "TOKEN",
+                "params": {"p": "{{ password|base64 }}"},
+                "headers": {"X-Login": '{{ username|concat:":"|concat:password|base64 }}'},
+                "body": {"user": "{{ username }}", "password": "{{ password }}", "tenant": "{{ tenant_key }}"},
+            },
+        },
+    },
+    "in a dialect": {
+        "auth_method": "oauth2_authorization_code",
+        "client_id": "id",
+        "client_secret": canary("secret"),
+        "client_auth": "none",
+        "default_headers": {"X-Default": 'Key {{ client_secret|concat:":"|base64 }}', "X-Token": "{{ access_token }}"},
+        "default_params": {"tenant": "{{ tenant_key }}"},
+        "dialect": {
+            "refresh_params": {"key": "{{ client_secret }}", "old": "{{ access_token }}", "tenant": "{{ tenant_key }}"},
+            "refresh_request_method": "GET",
+            "token_headers": {"Authorization": 'Basic {{ client_secret|concat:":"|base64 }}'},
+            "token_response": {"error_description": "error_description"},
+            "second_token": {"url": "TOKEN", "after_refresh": True, "body": {"token": "{{ access_token }}"}},
+            "revoke": {"url": "TOKEN", "format": "form", "body": {"token": "{{ refresh_token }}"}},
+            "expired_when": "status == `401` || contains(to_string(body), 'expired')",
+            "test_request": {"headers": {"X-Test": "{{ client_secret|urlencode }}"}, "success_when": "body.ok"},
+        },
+    },
 }  # fmt: skip
-OAUTH = [name for name, fields in METHODS.items() if fields["auth_method"].startswith("oauth2")]
+OAUTH = [name for name, fields in METHODS.items() if fields["auth_method"].startswith(("oauth2", "login"))]
 WHOLE = [(name, failure) for name in METHODS for failure in API] + [(n, failure) for n in OAUTH for failure in TOKEN]
 #: Each failure once, each method several times; the whole is for ``python -m tests.canaries``.
 SAMPLE = [
@@ -108,6 +139,8 @@ def make(method: str, failure: Failure, api: str, token: str) -> Connection:
     }
     if fields["auth_method"].startswith("oauth2"):
         fields |= {"token_url": token, "authorization_url": "https://auth.example.com/a", "revocation_url": token}
+    if "dialect" in fields:
+        fields["dialect"] = json.loads(json.dumps(fields["dialect"]).replace('"TOKEN"', json.dumps(token)))
     connection = Connection.objects.create(**fields)
     if connection.method.uses_token:
         # Ended: the first request refreshes it, unless that fails.
