@@ -30,8 +30,8 @@ def store(attempt: AuthorizationAttempt, new: NewToken) -> None:
             _hold(attempt, new, token)
             return
         _replace(attempt, new, token)
-        message = " ".join(
-            filter(None, (f"“{connection}” is authorized.", _whose(new), _shared(connection, new), new.note))
+        message = _joined(
+            f"“{connection}” is authorized.", _whose(new), _shared(connection, new), _ends(connection, token), new.note
         )
         attempt.finish(Outcome.AUTHORIZED, message)
     signals.connection_authorized.send_robust(type(connection), connection=connection, actor=attempt.user)
@@ -80,6 +80,21 @@ def _shared(connection: Connection, new: NewToken) -> str:
     return accounts.warning(connection, new.account_id)
 
 
+def _ends(connection: Connection, token: Token) -> str:
+    """What to know of a token that nothing renews; empty for any other."""
+    if token.expires_at is None or token.refresh_token or connection.read_dialect().renews_itself:
+        return ""
+    asked = (
+        " offline_access was asked for: OpenID servers often give it with prompt=consent only."
+        if ("offline_access" in connection.scope)
+        else ""
+    )
+    return (
+        f"The provider gave no refresh token, so this ends {token.expires_at:%Y-%m-%d %H:%M %Z}, and somebody has to "
+        f"authorize again then. Many providers give one only when asked (a scope, or authorization_params).{asked}"
+    )
+
+
 def _hold(attempt: AuthorizationAttempt, new: NewToken, old: Token) -> None:
     answer = new.answer
     attempt.held = {
@@ -120,9 +135,7 @@ def use_held(attempt: AuthorizationAttempt, *, actor: AbstractBaseUser | Anonymo
         # The account has to be told apart again if it changes once more; the old one's refresh token is not kept.
         token.account_id = ""
         _replace(held, new, token, actor)
-        message = " ".join(
-            filter(None, (f"“{connection}” uses another account now.", _whose(new), _shared(connection, new)))
-        )
+        message = _joined(f"“{connection}” uses another account now.", _whose(new), _shared(connection, new))
         AuthorizationAttempt.objects.filter(pk=held.pk).update(held="", outcome=Outcome.AUTHORIZED, message=message)
     signals.connection_authorized.send_robust(type(connection), connection=connection, actor=actor)
     return message

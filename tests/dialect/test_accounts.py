@@ -160,3 +160,19 @@ def test_an_account_that_another_connection_has_is_reported(
     other = authorize_as(site, make(name="Third", slug="third", **ME), provider, BOB, SECOND)
     assert "already" not in text(other)
     assert ConnectionEvent.objects.filter(kind="authorized").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("scope", "token", "words"),
+    [
+        ("read", {"access_token": "canary-a", "expires_in": 3600}, "no refresh token, so this ends"),
+        ("offline_access", {"access_token": "canary-a", "expires_in": 3600}, "prompt=consent"),
+        ("read", FIRST, ""),
+    ],
+)
+def test_a_token_that_nothing_renews_is_announced(  # noqa: PLR0917 - a table
+    make: Callable[..., Connection], site: Client, provider: Provider, scope: str, token: Any, words: str
+) -> None:
+    page = text(authorize_as(site, make(scope=scope), provider, ADA, token))
+    assert words in page
+    assert ("no refresh token" in page) is bool(words)
