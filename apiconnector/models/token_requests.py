@@ -135,7 +135,7 @@ def _ask(
     client = connection.client_authentication()
     ways = Ways(
         params=names.filled(connection, dict(params), known),
-        headers=one_line(connection, names.filled(connection, dict(dialect.token_headers), known)),
+        headers=headers(connection, known),
         format=dialect.refresh_format if is_refresh else dialect.token_request_format,
         method=dialect.refresh_method if is_refresh else dialect.token_request_method,
         pick=picker(dialect),
@@ -145,6 +145,11 @@ def _ask(
     )
     send = token_sender(connection.timeout_seconds)
     return request_token(connection.address(column, known), grant, client, send, now=timezone.now(), ways=ways)
+
+
+def headers(connection: Connection, known: names.Names) -> dict[str, Any]:
+    """What the dialect lays over the headers of a request to the token or revocation endpoint."""
+    return one_line(connection, names.filled(connection, dict(connection.read_dialect().token_headers), known))
 
 
 def picker(dialect: Dialect) -> Callable[[Answer, Any], Mapping[str, Any]] | None:
