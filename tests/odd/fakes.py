@@ -96,6 +96,9 @@ class Story:
     expired: str = "200"
     dead: str = "AuthorizationRequired"
     status: str = "needs_reauthorization"
+    #: The status once it is authorized again, and whether Disconnect then revokes the token at the provider.
+    again: str = "authorized"
+    revoked: bool = False
     #: Where it broke off.
     ended: str = ""
 

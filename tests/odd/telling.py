@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -87,7 +88,7 @@ def tell(world: World, site: Client, fake: Fake, columns: dict[str, Any]) -> Sto
     token = Token.objects.filter(connection=connection).first()
     if token is None or not tested.ok:
         return Story(called=first, ended=f"tested: {tested.message}")
-    return Story(
+    story = Story(
         values=dict(token.values),
         scope=token.scope,
         lifetime=_seconds(token.issued_at, token.expires_at),
@@ -100,6 +101,12 @@ def tell(world: World, site: Client, fake: Fake, columns: dict[str, Any]) -> Sto
         dead=_after(fake.kill, fake),
         status=Connection.objects.get().status,
     )
+    if connection.method.needs_person:
+        page = authorize(world, site, connection)
+        story = replace(story, again=Connection.objects.get().status if page.status_code == 200 else words(page))
+        site.post(reverse("admin:apiconnector_connection_disconnect", args=[connection.pk]))
+        assert not Token.objects.exists()
+    return replace(story, revoked=bool(fake.revoked) and fake.revoked in {fake.access, fake.refresh})
 
 
 def _seconds(begin: datetime, end: datetime | None) -> float | None:

@@ -5,7 +5,7 @@ from tests.odd.providers.amazon import Amazon
 from tests.odd.providers.clover import Clover
 from tests.odd.providers.instagram import FlatInstagram, Instagram
 from tests.odd.providers.jira import Jira
-from tests.odd.providers.mailchimp import Mailchimp
+from tests.odd.providers.mailchimp import Mailchimp, StrictMailchimp
 from tests.odd.providers.notion import Notion
 from tests.odd.providers.quickbooks import QuickBooks
 from tests.odd.providers.reddit import Reddit
@@ -26,4 +26,4 @@ FAKES: tuple[type[Fake], ...] = (
     Walmart, Clover, Stripe, Notion, Reddit, X,
 )  # fmt: skip
 #: The same provider with another answer.
-VARIANTS: tuple[type[Fake], ...] = (FlatInstagram,)
+VARIANTS: tuple[type[Fake], ...] = (FlatInstagram, StrictMailchimp)

@@ -35,7 +35,9 @@ class Amazon(Fake):
         "label_template": "{{ body.payload.0.storeName }}",
         "account_id_path": "values.selling_partner_id",
         "dialect": {
-            "variables": {"application_id": {"label": "Application ID", "pattern": "amzn1\\.sp\\.solution\\.[a-z0-9-]+"}},
+            "variables": {
+                "application_id": {"label": "Application ID", "pattern": "amzn1\\.sp\\.solution\\.[a-z0-9-]+"}
+            },
             "authorization_params": {
                 "application_id": "{{ application_id }}",
                 "client_id": None,

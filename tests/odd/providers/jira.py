@@ -25,12 +25,14 @@ class Jira(Fake):
     fields: ClassVar[dict[str, Any]] = preset("jira")
     call = ("GET", "rest/api/3/myself", {})
     story = Story(values={"cloud_id": CLOUD}, scope=SCOPE, label="Ada L.", account="5b10a")
-    unseen = frozenset({
-        # JSON by itself.
-        "default_headers",
-        "dialect.after_authorize.headers",
-        "dialect.after_authorize.method",
-    })
+    unseen = frozenset(
+        {
+            # JSON by itself.
+            "default_headers",
+            "dialect.after_authorize.headers",
+            "dialect.after_authorize.method",
+        }
+    )
 
     @route("GET", "auth.atlassian.com", "/authorize")
     def consent(self, request: Request) -> Reply:

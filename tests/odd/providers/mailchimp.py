@@ -35,6 +35,9 @@ class Mailchimp(Fake):
     wrong_secret_at_refresh = "authorized"
     unseen = frozenset({"dialect.after_authorize.method"})  # GET by itself
 
+    #: The documentation has ``OAuth``; the other one is seen to work, too.
+    schemes: ClassVar[frozenset[str]] = frozenset({"OAuth", "Bearer"})
+
     def __init__(self) -> None:
         super().__init__()
         self.dc = "us6"
@@ -57,7 +60,7 @@ class Mailchimp(Fake):
     @route("GET", "login.mailchimp.com", "/oauth2/metadata")
     def metadata(self, request: Request) -> dict[str, Any]:
         scheme, _, token = request.authorization.partition(" ")
-        self.must(scheme in {"OAuth", "Bearer"} and self.knows(token), Refused(401, {"error": "invalid_token"}))
+        self.must(scheme in self.schemes and self.knows(token), Refused(401, {"error": "invalid_token"}))
         return {"dc": self.dc, "role": "owner", "accountname": "Acme", "api_endpoint": f"https://{API}"}
 
     @route("GET", API, "/3.0/")
@@ -67,3 +70,19 @@ class Mailchimp(Fake):
         known = self.knows(request.authorization.removeprefix("Bearer "))
         self.must(known, Refused(401, {**words, "status": 401, "detail": "Your API key may be invalid"}))
         return {"account_id": "1a2b", "account_name": "Acme"}
+
+
+class StrictMailchimp(Mailchimp):
+    """By the letter of its documentation."""
+
+    schemes = frozenset({"OAuth"})
+    fields: ClassVar[dict[str, Any]] = preset(
+        "mailchimp",
+        dialect={
+            "after_authorize": {
+                "url": "https://login.mailchimp.com/oauth2/metadata",
+                "headers": {"Authorization": "OAuth {{ access_token }}"},
+                "values": {"dc": {"path": "body.dc", "pattern": "[a-z]+[0-9]*"}},
+            }
+        },
+    )

@@ -37,6 +37,7 @@ class Notion(Fake):
         label="Acme",
         account=BOT,
         renewed_ahead=False,
+        revoked=True,
     )
     unseen = frozenset({"dialect.revoke.headers.Notion-Version"})
 

@@ -36,11 +36,14 @@ class QuickBooks(Fake):
         refresh_lifetime=8726400,
         label="Acme",
         account=REALM,
+        revoked=True,
     )
-    unseen = frozenset({
-        # The declared request takes its place.
-        "revocation_url",
-    })
+    unseen = frozenset(
+        {
+            # The declared request takes its place.
+            "revocation_url",
+        }
+    )
 
     def client(self, request: Request) -> None:
         known = request.basic == (CLIENT_ID, self.client_secret)

@@ -39,7 +39,13 @@ class Reddit(Fake):
             "token_response": {"error": "(error == `400` && 'invalid_grant') || error"},
         },
     }
-    story = Story(scope="identity read", lifetime=86400, label="ada", account="t2ada")
+    story = Story(
+        scope="identity read",
+        lifetime=86400,
+        label="ada",
+        account="t2ada",
+        revoked=True,
+    )
     rotates = False
 
     def polite(self, request: Request) -> None:

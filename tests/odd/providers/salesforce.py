@@ -31,6 +31,7 @@ class Salesforce(Fake):
         label="Ada L. (ada@example.org)",
         account="005",
         renewed_ahead=False,
+        revoked=True,
     )
     rotates = False
 

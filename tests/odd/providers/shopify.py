@@ -31,10 +31,12 @@ class Shopify(Fake):
         label="Ada's",
         account="gid://shopify/Shop/1",
     )
-    unseen = frozenset({
-        # Nothing of this connection says which one the callback has to name.
-        "dialect.test_request.format",
-    })
+    unseen = frozenset(
+        {
+            # Nothing of this connection says which one the callback has to name.
+            "dialect.test_request.format",
+        }
+    )
 
     @route("GET", SHOP, "/admin/oauth/authorize")
     def consent(self, request: Request) -> Reply:

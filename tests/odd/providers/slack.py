@@ -36,7 +36,13 @@ class Slack(Fake):
         },
     )
     call = ("POST", "auth.test", {})
-    story = Story(scope=SCOPE, lifetime=43200, label="Acme (ada)", account="U1")
+    story = Story(
+        scope=SCOPE,
+        lifetime=43200,
+        label="Acme (ada)",
+        account="U1",
+        revoked=True,
+    )
 
     def refusal(self, error: str) -> Refused:
         return Refused(200, {"ok": False, "error": error})

@@ -58,6 +58,7 @@ class TikTok(Fake):
         refresh_lifetime=31536000,
         label="Ada",
         account="723f24d7",
+        revoked=True,
     )
 
     def malformed(self, why: str) -> Refused:
@@ -112,4 +113,7 @@ class TikTok(Fake):
             raise Refused(401, {"error": {"code": "access_token_invalid", "message": words, "log_id": "2022"}})
         if "fields" not in request.query:
             raise Refused(400, {"error": {"code": "invalid_params", "message": "fields is required", "log_id": "2022"}})
-        return {"data": {"user": {"open_id": "723f24d7", "display_name": "Ada"}}, "error": {"code": "ok", "message": ""}}
+        return {
+            "data": {"user": {"open_id": "723f24d7", "display_name": "Ada"}},
+            "error": {"code": "ok", "message": ""},
+        }

@@ -38,7 +38,13 @@ class X(Fake):
         },
     }
     call = ("GET", "users/me", {})
-    story = Story(scope="users.read tweet.read offline.access", lifetime=7200, label="ada", account="2244994945")
+    story = Story(
+        scope="users.read tweet.read offline.access",
+        lifetime=7200,
+        label="ada",
+        account="2244994945",
+        revoked=True,
+    )
 
     def refusal(self, error: str, words: str, status: int = 400) -> Refused:
         return Refused(status, {"error": error, "error_description": words})

@@ -23,13 +23,20 @@ class Xero(Fake):
     fields: ClassVar[dict[str, Any]] = preset("xero")
     call = ("GET", "Organisation", {})
     story = Story(
-        values={"tenant_id": TENANT}, scope=SCOPE, lifetime=1800, label="Demo Company (NZ)", account="b2c885a9"
+        values={"tenant_id": TENANT},
+        scope=SCOPE,
+        lifetime=1800,
+        label="Demo Company (NZ)",
+        account="b2c885a9",
+        revoked=True,
     )
-    unseen = frozenset({
-        # Sent by itself.
-        "dialect.after_authorize.headers",
-        "dialect.after_authorize.method",
-    })
+    unseen = frozenset(
+        {
+            # Sent by itself.
+            "dialect.after_authorize.headers",
+            "dialect.after_authorize.method",
+        }
+    )
 
     @route("GET", "login.xero.com", "/identity/connect/authorize")
     def consent(self, request: Request) -> Reply:

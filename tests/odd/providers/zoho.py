@@ -27,6 +27,7 @@ class Zoho(Fake):
         scope=SCOPE,
         label="Ada L. (ada@example.org)",
         account="3652397000000186021",
+        revoked=True,
     )
     rotates = False
 
@@ -55,7 +56,12 @@ class Zoho(Fake):
             self.takes(form, "client_id client_secret grant_type code redirect_uri")
             self.must(self.spend(form["code"]), Refused(200, {"error": "invalid_code"}))
         self.issue()
-        answer = {"access_token": self.access, "api_domain": self.api_domain, "token_type": "Bearer", "expires_in": 3600}
+        answer = {
+            "access_token": self.access,
+            "api_domain": self.api_domain,
+            "token_type": "Bearer",
+            "expires_in": 3600,
+        }
         return answer if is_refresh else {**answer, "refresh_token": self.refresh}
 
     @route("POST", "accounts.zoho.eu", "/oauth/v2/token/revoke")
