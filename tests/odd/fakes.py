@@ -70,7 +70,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A provider's own kind of refusal."""
 
     def __init__(self, status: int, body: Any) -> None:
@@ -169,15 +169,15 @@ class Fake:
             return Reply(404, {"message": f"{request.method} {request.host}{request.path} is nowhere"})
         try:
             found = handler(request)
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.reply
         return found if isinstance(found, Reply) else Reply(200, found)
 
     # What a fake is made of
 
-    def malformed(self, why: str) -> Refused:
+    def malformed(self, why: str) -> RefusedError:
         """The provider's answer to a request that is not what it wants."""
-        return Refused(400, {"error": "invalid_request", "error_description": why})
+        return RefusedError(400, {"error": "invalid_request", "error_description": why})
 
     def takes(self, given: dict[str, Any], required: str, optional: str = "") -> None:
         """Refuse parameters that are not exactly the documented ones, or are empty."""
@@ -185,7 +185,7 @@ class Fake:
         if not needed <= set(given) <= known or not all(given.values()):
             raise self.malformed(f"wrong parameters: {sorted(set(given) ^ needed)}")
 
-    def must(self, condition: object, refusal: Refused) -> None:
+    def must(self, condition: object, refusal: RefusedError) -> None:
         if not condition:
             raise refusal
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.odd.conftest import World
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """It went no further; the text says where."""
 
 
@@ -34,7 +34,7 @@ def create(columns: dict[str, Any]) -> Connection:
     try:
         connection.full_clean()
     except ValidationError as error:
-        raise Ended(f"not saved: {error.message_dict}") from None
+        raise EndedError(f"not saved: {error.message_dict}") from None
     connection.save()
     return connection
 
@@ -43,10 +43,10 @@ def authorize(world: World, site: Client, connection: Connection) -> Any:
     """Press Authorize, approve, and come back; the page that follows."""
     pressed = site.post(reverse("admin:apiconnector_connection_authorize", args=[connection.pk]))
     if not pressed["Location"].startswith("https://"):
-        raise Ended("not sent to the provider")
+        raise EndedError("not sent to the provider")
     consent = world.approve(pressed["Location"])
     if consent.status_code != 302:
-        raise Ended(f"refused on the consent page: {consent.text}")
+        raise EndedError(f"refused on the consent page: {consent.text}")
     # What a provider puts behind a # stays in the browser.
     parts = urlsplit(consent.headers["Location"])
     return site.get(f"{parts.path}?{parts.query}")
@@ -62,7 +62,7 @@ def authorized(world: World, site: Client, connection: Connection) -> Connection
     if connection.method.needs_person:
         page = authorize(world, site, connection)
         if page.status_code != 200:
-            raise Ended(f"refused at the callback: {words(page)}")
+            raise EndedError(f"refused at the callback: {words(page)}")
     return Connection.objects.get(pk=connection.pk)
 
 
@@ -82,7 +82,7 @@ def tell(world: World, site: Client, fake: Fake, columns: dict[str, Any]) -> Sto
     try:
         connection = authorized(world, site, create(columns))
         first = called(fake)
-    except Ended as error:
+    except EndedError as error:
         return Story(ended=str(error))
     tested = connection.test()
     token = Token.objects.filter(connection=connection).first()

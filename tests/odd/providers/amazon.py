@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, RefusedError, Reply, Request, Story, route
 
 APPLICATION = "amzn1.sp.solution.0a1b2c3d-4e5f"
 SELLER = "A3FHEPEXAMPLE"
@@ -64,15 +64,15 @@ class Amazon(Fake):
         form = request.form
         known = (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, self.client_secret)
         words = {"error_description": "Client authentication failed", "error": "invalid_client"}
-        self.must(known, Refused(401, words))
+        self.must(known, RefusedError(401, words))
         if form.get("grant_type") == "refresh_token":
             self.takes(form, "grant_type client_id client_secret refresh_token")
             words = {"error_description": "The request has an invalid grant parameter : refresh_token"}
-            self.must(self.refresh == form["refresh_token"], Refused(400, {**words, "error": "invalid_grant"}))
+            self.must(self.refresh == form["refresh_token"], RefusedError(400, {**words, "error": "invalid_grant"}))
         else:
             self.takes(form, "grant_type client_id client_secret code", "redirect_uri")
             words = {"error_description": "The request has an invalid grant parameter : code"}
-            self.must(self.spend(form["code"]), Refused(400, {**words, "error": "invalid_grant"}))
+            self.must(self.spend(form["code"]), RefusedError(400, {**words, "error": "invalid_grant"}))
         self.issue()
         return {
             "access_token": self.access,
@@ -85,9 +85,9 @@ class Amazon(Fake):
     def participations(self, request: Request) -> dict[str, Any]:
         denied = {"code": "Unauthorized", "message": "Access to requested resource is denied."}
         details = {"details": "The access token you provided has expired."}
-        self.must(request.headers.get("user-agent", "").startswith("OurSite/"), Refused(400, {"errors": [denied]}))
+        self.must(request.headers.get("user-agent", "").startswith("OurSite/"), RefusedError(400, {"errors": [denied]}))
         known = self.knows(request.headers.get("x-amz-access-token"))
-        self.must(known, Refused(403, {"errors": [denied | details]}))
+        self.must(known, RefusedError(403, {"errors": [denied | details]}))
         return {"payload": [{"marketplace": {"id": "ATVPDKIKX0DER"}, "storeName": "Ada's"}]}
 
     @route("GET", "sellingpartnerapi-na.amazon.com", "/orders/v0/orders")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, JSON, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, JSON, Fake, RefusedError, Reply, Request, Story, route
 
 MERCHANT = "M1ERCHANT1234"
 API = "apisandbox.dev.clover.com"
@@ -49,8 +49,8 @@ class Clover(Fake):
     )
     wrong_secret_at_refresh = "authorized"  # a refresh needs no secret
 
-    def malformed(self, why: str) -> Refused:
-        return Refused(400, {"message": f"Bad Request: {why}"})
+    def malformed(self, why: str) -> RefusedError:
+        return RefusedError(400, {"message": f"Bad Request: {why}"})
 
     @route("GET", "sandbox.dev.clover.com", "/oauth/v2/authorize")
     def consent(self, request: Request) -> Reply:
@@ -59,20 +59,20 @@ class Clover(Fake):
 
     @route("POST", API, "/oauth/v2/token")
     def token(self, request: Request) -> dict[str, Any]:
-        self.must(request.content_type == JSON, Refused(415, {"message": "Unsupported Media Type"}))
+        self.must(request.content_type == JSON, RefusedError(415, {"message": "Unsupported Media Type"}))
         sent = request.json
         self.takes(sent, "client_id client_secret code")
         known = (sent["client_id"], sent["client_secret"]) == (CLIENT_ID, self.client_secret)
-        self.must(known, Refused(401, {"message": "Failed to validate the client."}))
-        self.must(self.spend(sent["code"]), Refused(400, {"message": "Failed to validate authentication code."}))
+        self.must(known, RefusedError(401, {"message": "Failed to validate the client."}))
+        self.must(self.spend(sent["code"]), RefusedError(400, {"message": "Failed to validate authentication code."}))
         return self.answered()
 
     @route("POST", API, "/oauth/v2/refresh")
     def renew(self, request: Request) -> dict[str, Any]:
-        self.must(request.content_type == JSON, Refused(415, {"message": "Unsupported Media Type"}))
+        self.must(request.content_type == JSON, RefusedError(415, {"message": "Unsupported Media Type"}))
         self.takes(request.json, "client_id refresh_token")
         known = self.refresh and request.json["refresh_token"] == self.refresh
-        self.must(known, Refused(401, {"message": "Invalid refresh token."}))
+        self.must(known, RefusedError(401, {"message": "Invalid refresh token."}))
         return self.answered()
 
     def answered(self) -> dict[str, Any]:
@@ -85,5 +85,5 @@ class Clover(Fake):
     @route("GET", API, f"/v3/merchants/{MERCHANT}/")
     def merchant(self, request: Request) -> dict[str, Any]:
         known = self.knows(request.authorization.removeprefix("Bearer "))
-        self.must(known, Refused(401, {"message": "401 Unauthorized"}))
+        self.must(known, RefusedError(401, {"message": "401 Unauthorized"}))
         return {"id": MERCHANT, "name": "Ada's"}

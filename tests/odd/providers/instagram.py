@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, FORM, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, FORM, Fake, RefusedError, Reply, Request, Story, route
 
 PERMISSIONS = ["instagram_business_basic", "instagram_business_manage_comments"]
 USER = 17841405793187218
@@ -77,11 +77,13 @@ class Instagram(Fake):
     wrong_secret_at_refresh = "authorized"  # a refresh needs no secret
     is_flat: ClassVar[bool] = False
 
-    def refused(self, words: str, code: int) -> Refused:
-        return Refused(400, {"error": {"message": words, "type": "OAuthException", "code": code, "fbtrace_id": "A1"}})
+    def refused(self, words: str, code: int) -> RefusedError:
+        return RefusedError(
+            400, {"error": {"message": words, "type": "OAuthException", "code": code, "fbtrace_id": "A1"}}
+        )
 
-    def malformed(self, why: str) -> Refused:
-        return Refused(400, {"error_type": "OAuthException", "code": 400, "error_message": why})
+    def malformed(self, why: str) -> RefusedError:
+        return RefusedError(400, {"error_type": "OAuthException", "code": 400, "error_message": why})
 
     @route("GET", "www.instagram.com", "/oauth/authorize")
     def consent(self, request: Request) -> Reply:

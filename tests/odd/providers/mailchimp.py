@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, Fake, RefusedError, Reply, Request, Story, preset, route
 
 API = "us6.api.mailchimp.com"
 
@@ -33,7 +33,6 @@ class Mailchimp(Fake):
         status="authorized",
     )
     wrong_secret_at_refresh = "authorized"
-    unseen = frozenset({"dialect.after_authorize.method"})  # GET by itself
 
     #: The documentation has ``OAuth``; the other one is seen to work, too.
     schemes: ClassVar[frozenset[str]] = frozenset({"OAuth", "Bearer"})
@@ -52,15 +51,15 @@ class Mailchimp(Fake):
         form = request.form
         self.takes(form, "grant_type client_id client_secret redirect_uri code")
         known = (form["client_id"], form["client_secret"]) == (CLIENT_ID, self.client_secret)
-        self.must(known, Refused(400, {"error": "invalid_client"}))
-        self.must(self.spend(form["code"]), Refused(400, {"error": "invalid_grant"}))
+        self.must(known, RefusedError(400, {"error": "invalid_client"}))
+        self.must(self.spend(form["code"]), RefusedError(400, {"error": "invalid_grant"}))
         self.issue()
         return {"access_token": self.access, "expires_in": 0, "scope": None}
 
     @route("GET", "login.mailchimp.com", "/oauth2/metadata")
     def metadata(self, request: Request) -> dict[str, Any]:
         scheme, _, token = request.authorization.partition(" ")
-        self.must(scheme in self.schemes and self.knows(token), Refused(401, {"error": "invalid_token"}))
+        self.must(scheme in self.schemes and self.knows(token), RefusedError(401, {"error": "invalid_token"}))
         return {"dc": self.dc, "role": "owner", "accountname": "Acme", "api_endpoint": f"https://{API}"}
 
     @route("GET", API, "/3.0/")
@@ -68,7 +67,7 @@ class Mailchimp(Fake):
     def root(self, request: Request) -> dict[str, Any]:
         words = {"type": "https://mailchimp.com/developer/marketing/docs/errors/", "title": "API Key Invalid"}
         known = self.knows(request.authorization.removeprefix("Bearer "))
-        self.must(known, Refused(401, {**words, "status": 401, "detail": "Your API key may be invalid"}))
+        self.must(known, RefusedError(401, {**words, "status": 401, "detail": "Your API key may be invalid"}))
         return {"account_id": "1a2b", "account_name": "Acme"}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, JSON, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, JSON, Fake, RefusedError, Reply, Request, Story, preset, route
 
 WORKSPACE, BOT = "6d0a7b5a-8c1f-4f3f-9f05-0d4f6a4e2c11", "0a1b2c3d-1111-4222-8333-444455556666"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -39,13 +39,12 @@ class Notion(Fake):
         renewed_ahead=False,
         revoked=True,
     )
-    unseen = frozenset({"dialect.revoke.headers.Notion-Version"})
 
-    def refusal(self, status: int, code: str, words: str) -> Refused:
-        return Refused(status, {"object": "error", "status": status, "code": code, "message": words})
+    def refusal(self, status: int, code: str, words: str) -> RefusedError:
+        return RefusedError(status, {"object": "error", "status": status, "code": code, "message": words})
 
     def client(self, request: Request) -> None:
-        self.must(request.basic == (CLIENT_ID, self.client_secret), Refused(401, {"error": "invalid_client"}))
+        self.must(request.basic == (CLIENT_ID, self.client_secret), RefusedError(401, {"error": "invalid_client"}))
         self.must(request.content_type == JSON, self.refusal(400, "invalid_json", "Error parsing JSON body."))
         self.versioned(request)
 
@@ -66,10 +65,10 @@ class Notion(Fake):
         if sent.get("grant_type") == "refresh_token":
             self.takes(sent, "grant_type refresh_token")
             words = {"error": "invalid_grant", "error_description": "Invalid refresh token."}
-            self.must(self.refresh and self.refresh == sent["refresh_token"], Refused(400, words))
+            self.must(self.refresh and self.refresh == sent["refresh_token"], RefusedError(400, words))
         else:
             self.takes(sent, "grant_type code redirect_uri")
-            self.must(self.spend(sent["code"]), Refused(400, {"error": "invalid_grant"}))
+            self.must(self.spend(sent["code"]), RefusedError(400, {"error": "invalid_grant"}))
         self.issue()
         return {
             "access_token": self.access,

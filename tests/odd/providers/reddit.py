@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, RefusedError, Reply, Request, Story, route
 
 AGENT = "web:org.example.site:v1.0 (by /u/ada)"
 
@@ -50,12 +50,12 @@ class Reddit(Fake):
 
     def polite(self, request: Request) -> None:
         words = {"message": "Too Many Requests", "error": 429}
-        self.must(request.headers.get("user-agent") == AGENT, Refused(429, words))
+        self.must(request.headers.get("user-agent") == AGENT, RefusedError(429, words))
 
     def client(self, request: Request) -> None:
         self.polite(request)
         known = request.basic == (CLIENT_ID, self.client_secret)
-        self.must(known, Refused(401, {"message": "Unauthorized", "error": 401}))
+        self.must(known, RefusedError(401, {"message": "Unauthorized", "error": 401}))
 
     @route("GET", "www.reddit.com", "/api/v1/authorize")
     def consent(self, request: Request) -> Reply:
@@ -69,11 +69,11 @@ class Reddit(Fake):
         form = request.form
         if form.get("grant_type") == "refresh_token":
             self.takes(form, "grant_type refresh_token")
-            dead = Refused(400, {"message": "Bad Request", "error": 400})
+            dead = RefusedError(400, {"message": "Bad Request", "error": 400})
             self.must(self.refresh and self.refresh == form["refresh_token"], dead)
         else:
             self.takes(form, "grant_type code redirect_uri")
-            self.must(self.spend(form["code"]), Refused(200, {"error": "invalid_grant"}))
+            self.must(self.spend(form["code"]), RefusedError(200, {"error": "invalid_grant"}))
         self.issue()
         token = {"access_token": self.access, "token_type": "bearer", "expires_in": 86400, "scope": "identity read"}
         return {**token, "refresh_token": self.refresh} if self.is_permanent else token
@@ -89,5 +89,5 @@ class Reddit(Fake):
     def me(self, request: Request) -> dict[str, Any]:
         self.polite(request)
         known = self.knows(request.authorization.removeprefix("Bearer "))
-        self.must(known, Refused(401, {"message": "Unauthorized", "error": 401}))
+        self.must(known, RefusedError(401, {"message": "Unauthorized", "error": 401}))
         return {"id": "t2ada", "name": "ada"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, FORM, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, FORM, Fake, RefusedError, Reply, Request, Story, preset, route
 
 INSTANCE = "acme--dev.sandbox.my.salesforce.com"
 MOVED = "acme--new.sandbox.my.salesforce.com"
@@ -39,8 +39,8 @@ class Salesforce(Fake):
         super().__init__()
         self.instance_url = f"https://{INSTANCE}"
 
-    def refusal(self, error: str, words: str, status: int = 400) -> Refused:
-        return Refused(status, {"error": error, "error_description": words})
+    def refusal(self, error: str, words: str, status: int = 400) -> RefusedError:
+        return RefusedError(status, {"error": error, "error_description": words})
 
     @route("GET", "test.salesforce.com", "/services/oauth2/authorize")
     def consent(self, request: Request) -> Reply:
@@ -86,5 +86,5 @@ class Salesforce(Fake):
     def userinfo(self, request: Request) -> dict[str, Any]:
         words = [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
         here = self.instance_url == f"https://{request.host}"
-        self.must(here and self.knows(request.authorization.removeprefix("Bearer ")), Refused(401, words))
+        self.must(here and self.knows(request.authorization.removeprefix("Bearer ")), RefusedError(401, words))
         return {"user_id": "005", "preferred_username": "ada@example.org", "name": "Ada L."}

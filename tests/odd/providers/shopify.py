@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, Fake, RefusedError, Reply, Request, Story, preset, route
 
 SHOP = "ada-shop.myshopify.com"
 
@@ -31,12 +31,7 @@ class Shopify(Fake):
         label="Ada's",
         account="gid://shopify/Shop/1",
     )
-    unseen = frozenset(
-        {
-            # Nothing of this connection says which one the callback has to name.
-            "dialect.test_request.format",
-        }
-    )
+    unseen = frozenset({"dialect.test_request.success_when"})  # what a refused query shows
 
     @route("GET", SHOP, "/admin/oauth/authorize")
     def consent(self, request: Request) -> Reply:
@@ -47,16 +42,16 @@ class Shopify(Fake):
     def token(self, request: Request) -> dict[str, Any]:
         form = request.form
         known = (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, self.client_secret)
-        self.must(known, Refused(400, {"error": "invalid_client"}))
+        self.must(known, RefusedError(400, {"error": "invalid_client"}))
         if form.get("grant_type") == "refresh_token":
             self.takes(form, "client_id client_secret grant_type refresh_token")
             words = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
-            self.must(self.refresh and self.refresh == form["refresh_token"], Refused(400, words))
+            self.must(self.refresh and self.refresh == form["refresh_token"], RefusedError(400, words))
             self.issue()
         else:
             self.takes(form, "client_id client_secret code", "expiring grant_type redirect_uri")
             words = {"error": "invalid_request", "error_description": "The authorization code was not found."}
-            self.must(self.spend(form["code"]), Refused(400, words))
+            self.must(self.spend(form["code"]), RefusedError(400, words))
             self.issue()
             if form.get("expiring") != "1":
                 return {"access_token": self.access, "scope": "read_products"}
@@ -71,6 +66,6 @@ class Shopify(Fake):
     @route("POST", SHOP, "/admin/api/2026-10/graphql.json")
     def graphql(self, request: Request) -> dict[str, Any]:
         words = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
-        self.must(self.knows(request.headers.get("x-shopify-access-token")), Refused(401, words))
-        self.must(request.json.get("query"), Refused(400, {"errors": {"query": "Required parameter missing"}}))
+        self.must(self.knows(request.headers.get("x-shopify-access-token")), RefusedError(401, words))
+        self.must(request.json.get("query"), RefusedError(400, {"errors": {"query": "Required parameter missing"}}))
         return {"data": {"shop": {"id": "gid://shopify/Shop/1", "name": "Ada's", "myshopifyDomain": SHOP}}}

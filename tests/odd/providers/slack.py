@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, Fake, RefusedError, Reply, Request, Story, preset, route
 
-SCOPE = "channels:read,chat:write"
+SCOPE, GRANTED = "channels:read,chat:write", "channels:read"
 
 
 class Slack(Fake):
@@ -36,18 +36,19 @@ class Slack(Fake):
         },
     )
     call = ("POST", "auth.test", {})
+    unseen = frozenset({"dialect.test_request.success_when"})  # what a dead token shows
     story = Story(
-        scope=SCOPE,
+        scope=GRANTED,
         lifetime=43200,
         label="Acme (ada)",
         account="U1",
         revoked=True,
     )
 
-    def refusal(self, error: str) -> Refused:
-        return Refused(200, {"ok": False, "error": error})
+    def refusal(self, error: str) -> RefusedError:
+        return RefusedError(200, {"ok": False, "error": error})
 
-    def malformed(self, why: str) -> Refused:
+    def malformed(self, why: str) -> RefusedError:
         return self.refusal("invalid_arguments")
 
     @route("GET", "slack.com", "/oauth/v2/authorize")
@@ -69,7 +70,7 @@ class Slack(Fake):
             self.takes(request.form, "grant_type code redirect_uri")
             self.must(self.spend(request.form["code"]), self.refusal("invalid_code"))
         self.issue()
-        token = {"access_token": self.access, "refresh_token": self.refresh, "expires_in": 43200, "scope": SCOPE}
+        token = {"access_token": self.access, "refresh_token": self.refresh, "expires_in": 43200, "scope": GRANTED}
         token |= {"token_type": "user"}
         team = {"ok": True, "app_id": "A1", "team": {"id": "T1", "name": "Acme"}, "enterprise": None}
         return {**team, **token, "user_id": "U1"} if is_refresh else {**team, "authed_user": {"id": "U1", **token}}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, RefusedError, Reply, Request, Story, route
 
 ACCOUNT = "acct_1aTnTtAAB0hHJ26p"
 NONE: dict[str, Any] = {"client_id": None, "client_secret": None}
@@ -39,6 +39,7 @@ class Stripe(Fake):
         },
     }
     call = ("GET", "account", {})
+    unseen = frozenset({"client_auth"})  # both parameters are taken out, and the header is replaced
     story = Story(values={"stripe_user_id": ACCOUNT}, scope="stripe_apps", label=ACCOUNT, account=ACCOUNT)
 
     @route("GET", "marketplace.stripe.com", "/oauth/v2/authorize")
@@ -50,16 +51,16 @@ class Stripe(Fake):
     @route("POST", "api.stripe.com", "/v1/oauth/token")
     def token(self, request: Request) -> dict[str, Any]:
         words = {"type": "invalid_request_error", "message": "Invalid API Key provided: sk_test_****"}
-        self.must(request.basic == (self.client_secret, ""), Refused(401, {"error": words}))
+        self.must(request.basic == (self.client_secret, ""), RefusedError(401, {"error": words}))
         form = request.form
         if form.get("grant_type") == "refresh_token":
             self.takes(form, "grant_type refresh_token")
             words = {"error": "invalid_grant", "error_description": "This refresh token does not exist"}
-            self.must(self.refresh and self.refresh == form["refresh_token"], Refused(400, words))
+            self.must(self.refresh and self.refresh == form["refresh_token"], RefusedError(400, words))
         else:
             self.takes(form, "grant_type code", "redirect_uri")
             words = {"error": "invalid_grant", "error_description": "Authorization code does not exist"}
-            self.must(self.spend(form["code"]), Refused(400, words))
+            self.must(self.spend(form["code"]), RefusedError(400, words))
         self.issue()
         token = {"access_token": self.access, "refresh_token": self.refresh, "token_type": "bearer"}
         more = {"livemode": False, "scope": "stripe_apps", "stripe_publishable_key": "pk_test_1"}
@@ -69,5 +70,5 @@ class Stripe(Fake):
     def account(self, request: Request) -> dict[str, Any]:
         words = {"code": "api_key_expired", "message": "Expired API Key provided", "type": "invalid_request_error"}
         known = self.knows(request.authorization.removeprefix("Bearer "))
-        self.must(known, Refused(401, {"error": words}))
+        self.must(known, RefusedError(401, {"error": words}))
         return {"id": ACCOUNT, "object": "account"}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, FORM, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, FORM, Fake, RefusedError, Reply, Request, Story, route
 
 KEY: dict[str, Any] = {"client_key": "{{ client_id }}", "client_id": None}
 
@@ -61,11 +61,11 @@ class TikTok(Fake):
         revoked=True,
     )
 
-    def malformed(self, why: str) -> Refused:
+    def malformed(self, why: str) -> RefusedError:
         return self.refusal("invalid_request", why)
 
-    def refusal(self, error: str, description: str) -> Refused:
-        return Refused(200, {"error": error, "error_description": description, "log_id": "202206221854370101"})
+    def refusal(self, error: str, description: str) -> RefusedError:
+        return RefusedError(200, {"error": error, "error_description": description, "log_id": "202206221854370101"})
 
     @route("GET", "www.tiktok.com", "/v2/auth/authorize/")
     def consent(self, request: Request) -> Reply:
@@ -110,9 +110,11 @@ class TikTok(Fake):
     def user(self, request: Request) -> dict[str, Any]:
         if not self.knows(request.authorization.removeprefix("Bearer ")):
             words = "The access token is invalid or not found in the request."
-            raise Refused(401, {"error": {"code": "access_token_invalid", "message": words, "log_id": "2022"}})
+            raise RefusedError(401, {"error": {"code": "access_token_invalid", "message": words, "log_id": "2022"}})
         if "fields" not in request.query:
-            raise Refused(400, {"error": {"code": "invalid_params", "message": "fields is required", "log_id": "2022"}})
+            raise RefusedError(
+                400, {"error": {"code": "invalid_params", "message": "fields is required", "log_id": "2022"}}
+            )
         return {
             "data": {"user": {"open_id": "723f24d7", "display_name": "Ada"}},
             "error": {"code": "ok", "message": ""},

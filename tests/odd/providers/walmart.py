@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CREDENTIALS_METHOD, Fake, Refused, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CREDENTIALS_METHOD, Fake, RefusedError, Request, Story, route
 
 HEADERS = {"WM_SVC.NAME": "Walmart Marketplace", "WM_QOS.CORRELATION_ID": "our-site", "Accept": "application/json"}
 
@@ -42,18 +42,18 @@ class Walmart(Fake):
     def kill(self) -> None:
         self.is_active, self.access = False, ""
 
-    def refusal(self, status: int, code: str, words: str) -> Refused:
+    def refusal(self, status: int, code: str, words: str) -> RefusedError:
         error = {"code": f"{code}.GMP_GATEWAY_API", "field": code, "description": code, "info": words}
-        return Refused(status, {"error": [{**error, "severity": "ERROR", "category": "DATA", "causes": []}]})
+        return RefusedError(status, {"error": [{**error, "severity": "ERROR", "category": "DATA", "causes": []}]})
 
-    def malformed(self, why: str) -> Refused:
+    def malformed(self, why: str) -> RefusedError:
         return self.refusal(400, "INVALID_REQUEST", why)
 
     def headed(self, request: Request) -> None:
         for name in HEADERS:
             missing = self.refusal(400, "INVALID_REQUEST_HEADER", f"{name} set null or is invalid")
             self.must(request.headers.get(name.lower()), missing)
-        self.must(request.headers["accept"] == "application/json", Refused(406, "<xml/>"))
+        self.must(request.headers["accept"] == "application/json", RefusedError(406, "<xml/>"))
 
     @route("POST", "marketplace.walmartapis.com", "/v3/token")
     def token(self, request: Request) -> dict[str, Any]:

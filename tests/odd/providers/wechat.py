@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, Fake, RefusedError, Reply, Request, Story, route
 
 OPENID = "oYbGRs8MmU6bESxXcX2Z0rFRivjQ"
 
@@ -31,7 +31,6 @@ class WeChat(Fake):
         "pkce": "",
         "client_auth": "client_secret_post",
         "credential_in": "query",
-        "credential_name": "access_token",
         "default_params": {"openid": "{{ openid }}"},
         "test_path": "userinfo",
         "label_template": "{{ body.nickname }}",
@@ -58,11 +57,18 @@ class WeChat(Fake):
     call = ("GET", "userinfo", {})
     story = Story(values={"openid": OPENID}, scope="snsapi_login", lifetime=7200, label="Ada", account=OPENID)
     wrong_secret_at_refresh = "authorized"  # a refresh needs no secret
+    unseen = frozenset(
+        {
+            "client_auth",  # both parameters are taken out, and a header is not looked at
+            "dialect.token_response.error",  # what a wrong secret shows
+            "dialect.test_request.success_when",  # what a dead token shows
+        }
+    )
 
-    def refusal(self, code: int, words: str) -> Refused:
-        return Refused(200, {"errcode": code, "errmsg": words})
+    def refusal(self, code: int, words: str) -> RefusedError:
+        return RefusedError(200, {"errcode": code, "errmsg": words})
 
-    def malformed(self, why: str) -> Refused:
+    def malformed(self, why: str) -> RefusedError:
         return self.refusal(41002, f"appid missing, {why}")
 
     @route("GET", "open.weixin.qq.com", "/connect/qrconnect")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CODE_METHOD, FORM, Fake, Refused, Reply, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CODE_METHOD, FORM, Fake, RefusedError, Reply, Request, Story, route
 
 SCOPE = "tweet.read users.read offline.access"
 
@@ -46,10 +46,10 @@ class X(Fake):
         revoked=True,
     )
 
-    def refusal(self, error: str, words: str, status: int = 400) -> Refused:
-        return Refused(status, {"error": error, "error_description": words})
+    def refusal(self, error: str, words: str, status: int = 400) -> RefusedError:
+        return RefusedError(status, {"error": error, "error_description": words})
 
-    def malformed(self, why: str) -> Refused:
+    def malformed(self, why: str) -> RefusedError:
         return self.refusal("invalid_request", f"Missing required parameter: {why}")
 
     def client(self, request: Request) -> None:
@@ -89,5 +89,5 @@ class X(Fake):
     @route("GET", "api.x.com", "/2/users/me")
     def me(self, request: Request) -> dict[str, Any]:
         words = {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}
-        self.must(self.knows(request.authorization.removeprefix("Bearer ")), Refused(401, words))
+        self.must(self.knows(request.authorization.removeprefix("Bearer ")), RefusedError(401, words))
         return {"data": {"id": "2244994945", "name": "Ada", "username": "ada"}}

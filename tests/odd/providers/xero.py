@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, Fake, RefusedError, Reply, Request, Story, preset, route
 
 TENANT = "45e4708e-d862-4111-ab3a-dd8cd03913e1"
 SCOPE = "offline_access accounting.settings.read accounting.contacts accounting.invoices"
@@ -30,13 +30,7 @@ class Xero(Fake):
         account="b2c885a9",
         revoked=True,
     )
-    unseen = frozenset(
-        {
-            # Sent by itself.
-            "dialect.after_authorize.headers",
-            "dialect.after_authorize.method",
-        }
-    )
+    unseen = frozenset({"dialect.after_authorize.headers.Accept"})  # sent by itself
 
     @route("GET", "login.xero.com", "/identity/connect/authorize")
     def consent(self, request: Request) -> Reply:
@@ -45,27 +39,29 @@ class Xero(Fake):
 
     @route("POST", "identity.xero.com", "/connect/token")
     def token(self, request: Request) -> dict[str, Any]:
-        self.must(request.basic == (CLIENT_ID, self.client_secret), Refused(400, {"error": "invalid_client"}))
+        self.must(request.basic == (CLIENT_ID, self.client_secret), RefusedError(400, {"error": "invalid_client"}))
         form = request.form
         if form.get("grant_type") == "refresh_token":
             self.takes(form, "grant_type refresh_token")
-            self.must(self.refresh and self.refresh == form["refresh_token"], Refused(400, {"error": "invalid_grant"}))
+            self.must(
+                self.refresh and self.refresh == form["refresh_token"], RefusedError(400, {"error": "invalid_grant"})
+            )
         else:
             self.takes(form, "grant_type code redirect_uri")
-            self.must(self.spend(form["code"]), Refused(400, {"error": "invalid_grant"}))
+            self.must(self.spend(form["code"]), RefusedError(400, {"error": "invalid_grant"}))
         self.issue()
         token = {"access_token": self.access, "expires_in": 1800, "token_type": "Bearer"}
         return {**token, "refresh_token": self.refresh, "scope": SCOPE}
 
     @route("POST", "identity.xero.com", "/connect/revocation")
     def revoke(self, request: Request) -> dict[str, Any]:
-        self.must(request.basic == (CLIENT_ID, self.client_secret), Refused(400, {"error": "invalid_client"}))
+        self.must(request.basic == (CLIENT_ID, self.client_secret), RefusedError(400, {"error": "invalid_client"}))
         self.revoked = self.revoked or request.form["token"]
         return {}
 
     def known(self, request: Request) -> None:
         words = {"Type": None, "Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired: token expired at …"}
-        self.must(self.knows(request.authorization.removeprefix("Bearer ")), Refused(401, words))
+        self.must(self.knows(request.authorization.removeprefix("Bearer ")), RefusedError(401, words))
 
     @route("GET", "api.xero.com", "/connections")
     def connections(self, request: Request) -> list[dict[str, Any]]:
@@ -76,6 +72,6 @@ class Xero(Fake):
     def organisation(self, request: Request) -> dict[str, Any]:
         self.known(request)
         words = {"Title": "Forbidden", "Status": 403, "Detail": "AuthenticationUnsuccessful"}
-        self.must(request.headers.get("xero-tenant-id") == TENANT, Refused(403, words))
-        self.must(request.headers.get("accept") == "application/json", Refused(406, {}))  # XML, else
+        self.must(request.headers.get("xero-tenant-id") == TENANT, RefusedError(403, words))
+        self.must(request.headers.get("accept") == "application/json", RefusedError(406, {}))  # XML, else
         return {"Organisations": [{"OrganisationID": "b2c885a9", "Name": "Demo Company (NZ)"}]}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, Fake, Refused, Reply, Request, Story, preset, route
+from tests.odd.fakes import CLIENT_ID, Fake, RefusedError, Reply, Request, Story, preset, route
 
 SCOPE = "ZohoCRM.users.READ,ZohoCRM.modules.ALL"
 
@@ -30,13 +30,14 @@ class Zoho(Fake):
         revoked=True,
     )
     rotates = False
+    unseen = frozenset({"credential_name"})  # named so by itself
 
     def __init__(self) -> None:
         super().__init__()
         self.accounts_server, self.api_domain = "https://accounts.zoho.eu", "https://www.zohoapis.eu"
 
-    def malformed(self, why: str) -> Refused:
-        return Refused(200, {"error": "invalid_request"})
+    def malformed(self, why: str) -> RefusedError:
+        return RefusedError(200, {"error": "invalid_request"})
 
     @route("GET", "accounts.zoho.com", "/oauth/v2/auth")
     def consent(self, request: Request) -> Reply:
@@ -47,14 +48,14 @@ class Zoho(Fake):
     def token(self, request: Request) -> dict[str, Any]:
         form = request.form
         known = (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, self.client_secret)
-        self.must(known, Refused(200, {"error": "invalid_client"}))
+        self.must(known, RefusedError(200, {"error": "invalid_client"}))
         is_refresh = form.get("grant_type") == "refresh_token"
         if is_refresh:
             self.takes(form, "client_id client_secret grant_type refresh_token")
-            self.must(self.refresh == form["refresh_token"], Refused(200, {"error": "invalid_code"}))
+            self.must(self.refresh == form["refresh_token"], RefusedError(200, {"error": "invalid_code"}))
         else:
             self.takes(form, "client_id client_secret grant_type code redirect_uri")
-            self.must(self.spend(form["code"]), Refused(200, {"error": "invalid_code"}))
+            self.must(self.spend(form["code"]), RefusedError(200, {"error": "invalid_code"}))
         self.issue()
         answer = {
             "access_token": self.access,
@@ -73,7 +74,7 @@ class Zoho(Fake):
     def users(self, request: Request) -> dict[str, Any]:
         if not self.knows(request.authorization.removeprefix("Zoho-oauthtoken ")):
             words = {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}
-            raise Refused(401, words)
+            raise RefusedError(401, words)
         everybody = [{"id": "1", "full_name": "Grace H.", "email": "grace@example.org"}]
         ada = {"id": "3652397000000186021", "full_name": "Ada L.", "email": "ada@example.org"}
         return {"users": [ada] if request.query.get("type") == "CurrentUser" else everybody}

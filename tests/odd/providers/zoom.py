@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.odd.fakes import CLIENT_ID, CREDENTIALS_METHOD, FORM, Fake, Refused, Request, Story, route
+from tests.odd.fakes import CLIENT_ID, CREDENTIALS_METHOD, FORM, Fake, RefusedError, Request, Story, route
 
 ACCOUNT = "q6gBJVO5TzexKYTb_I2rpg"
 
@@ -48,19 +48,21 @@ class Zoom(Fake):
     def kill(self) -> None:
         self.is_active, self.access = False, ""
 
-    def malformed(self, why: str) -> Refused:
-        return Refused(400, {"reason": "unsupported grant type", "error": "unsupported_grant_type"})
+    def malformed(self, why: str) -> RefusedError:
+        return RefusedError(400, {"reason": "unsupported grant type", "error": "unsupported_grant_type"})
 
     @route("POST", "zoom.us", "/oauth/token")
     def token(self, request: Request) -> dict[str, Any]:
         words = {"reason": "Invalid client_id or client_secret", "error": "invalid_client"}
-        self.must(request.basic == (CLIENT_ID, self.client_secret), Refused(400, words))
+        self.must(request.basic == (CLIENT_ID, self.client_secret), RefusedError(400, words))
         self.must(request.content_type == FORM, self.malformed("form"))
         self.takes(request.form, "grant_type account_id")
         self.must(request.form["grant_type"] == "account_credentials", self.malformed("grant_type"))
-        wrong = Refused(400, {"reason": "Bad request", "error": "invalid_request"})
+        wrong = RefusedError(400, {"reason": "Bad request", "error": "invalid_request"})
         self.must(request.form["account_id"] == ACCOUNT, wrong)
-        self.must(self.is_active, Refused(400, {"reason": "The app has been disabled", "error": "invalid_request"}))
+        self.must(
+            self.is_active, RefusedError(400, {"reason": "The app has been disabled", "error": "invalid_request"})
+        )
         self.issue()
         scope = "meeting:read:admin user:read:user:admin"
         token = {"access_token": self.access, "token_type": "bearer", "expires_in": 3599, "scope": scope}
@@ -69,5 +71,5 @@ class Zoom(Fake):
     @route("GET", "api.zoom.us", "/v2/users/me")
     def me(self, request: Request) -> dict[str, Any]:
         known = self.knows(request.authorization.removeprefix("Bearer "))
-        self.must(known, Refused(401, {"code": 124, "message": "Access token is expired."}))
+        self.must(known, RefusedError(401, {"code": 124, "message": "Access token is expired."}))
         return {"id": "zJKy", "account_id": ACCOUNT, "email": "ada@example.org"}
