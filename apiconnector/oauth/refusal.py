@@ -26,6 +26,8 @@ _NOT_NOW = frozenset({
     "temporarilyunavailable", "servererror", "slowdown", "internalerror", "internalservererror", "fatalerror",
     "serviceunavailable", "ratelimited", "ratelimitexceeded", "toomanyrequests", "requesttimeout",
 })  # fmt: skip
+#: The same in words, for servers that call it otherwise.
+_NOT_NOW_WORDS = re.compile(r"too many requests|rate[ -]?limit", re.IGNORECASE)
 #: The grant that was handed in is dead, by grant. No entry: no person can help.
 _DEAD = {
     "authorization_code": frozenset({
@@ -144,7 +146,7 @@ def _redirected(url: str, answer: Answer, secrets: tuple[str, ...]) -> str:
 def _not_now(answer: Answer, data: Any, report: ErrorReport) -> tuple[Act, str] | None:
     """Whatever says nothing about the grant, nor about the client."""
     status = answer.status_code
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    if status == HTTPStatus.TOO_MANY_REQUESTS or any(_NOT_NOW_WORDS.search(text) for text in report.words):
         return Act.NOBODY, "The provider limits how often it may be asked for a token. Try again later."
     passing = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
     if (
