@@ -137,9 +137,10 @@ class Fake:
     #: A call of the API: method, path, and what else requests is told.
     call: ClassVar[tuple[str, str, dict[str, Any]]] = ("GET", "me", {})
     story: ClassVar[Story]
-    #: The status after a code or a refresh that went with another client secret than the provider's.
-    wrong_secret: ClassVar[str] = "misconfigured"
-    wrong_secret_at_refresh: ClassVar[str] = "misconfigured"
+    #: Whether a refresh carries the client secret.
+    refresh_has_secret: ClassVar[bool] = True
+    #: The status after a code that was used before: some providers don't tell that from a wrong request.
+    used_code: ClassVar[str] = "not_authorized"
     #: Places in the fields that this fake can't tell from their absence.
     unseen: ClassVar[frozenset[str]] = frozenset()
     rotates: ClassVar[bool] = True

@@ -47,7 +47,8 @@ class Clover(Fake):
     story = Story(
         values={"merchant_id": MERCHANT}, lifetime=1800, refresh_lifetime=31536000, label="Ada's", account=MERCHANT
     )
-    wrong_secret_at_refresh = "authorized"  # a refresh needs no secret
+    refresh_has_secret = False
+    used_code = "misconfigured"
 
     def malformed(self, why: str) -> RefusedError:
         return RefusedError(400, {"message": f"Bad Request: {why}"})

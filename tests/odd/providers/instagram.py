@@ -74,7 +74,7 @@ class Instagram(Fake):
         # A token that has ended can't be renewed with itself.
         expired="AuthorizationRequired",
     )
-    wrong_secret_at_refresh = "authorized"  # a refresh needs no secret
+    refresh_has_secret = False
     is_flat: ClassVar[bool] = False
 
     def refused(self, words: str, code: int) -> RefusedError:

@@ -32,7 +32,7 @@ class Mailchimp(Fake):
         dead="401",
         status="authorized",
     )
-    wrong_secret_at_refresh = "authorized"
+    refresh_has_secret = False
 
     #: The documentation has ``OAuth``; the other one is seen to work, too.
     schemes: ClassVar[frozenset[str]] = frozenset({"OAuth", "Bearer"})

@@ -56,7 +56,7 @@ class WeChat(Fake):
     }
     call = ("GET", "userinfo", {})
     story = Story(values={"openid": OPENID}, scope="snsapi_login", lifetime=7200, label="Ada", account=OPENID)
-    wrong_secret_at_refresh = "authorized"  # a refresh needs no secret
+    refresh_has_secret = False
     unseen = frozenset(
         {
             "client_auth",  # both parameters are taken out, and a header is not looked at
