@@ -47,7 +47,7 @@ _GRANT_WORDS = {
         r"|(?<!status )(?<!error )(?<![a-z])code(?![\s_-]*(?:verifier|challenge))",
         re.IGNORECASE,
     ),
-    "refresh_token": re.compile(r"grant(?![\s_-]*type)|refresh[\s_-]*token", re.IGNORECASE),
+    "refresh_token": re.compile(r"grant(?![\s_-]*type)|refresh[\s_-]*token|\bthe token (?:is|was)\b", re.IGNORECASE),
 }
 _DEAD_WORDS = re.compile(
     r"invalid|expired|revoked|unknown|incorrect|wrong|bad|malformed|consumed|redeemed|inactive|no longer"
@@ -56,6 +56,8 @@ _DEAD_WORDS = re.compile(
 )
 #: What was sent is not what the server wants; that says nothing about the grant.
 _OTHER_WORDS = re.compile(r"missing|unsupported|not (?:supported|allowed|permitted)", re.IGNORECASE)
+#: With them ``unauthorized_client`` means that the client did not prove who it is, and not what it may do.
+_CLIENT_WORDS = re.compile(r"authorization header|client[\s_-]*(?:authentication|credentials|secret)", re.IGNORECASE)
 _BAD_CLIENT = frozenset({
     "invalidclient", "invalidclientid", "invalidclientsecret", "badclientid", "badclientsecret",
     "incorrectclientcredentials", "invalidclientcredentials", "clientnotfound",
@@ -194,7 +196,8 @@ def _bad_client(
     if own_words := _REJECTED.get(grant.grant_type, ""):
         is_refused = status >= HTTPStatus.BAD_REQUEST or report.present
         return f"{own_words} (Status {status}.)" if is_refused else ""
-    if _BAD_CLIENT.intersection(codes) or (status == HTTPStatus.UNAUTHORIZED and not report.present):
+    is_bad = _BAD_CLIENT.intersection(codes) or _names_client(codes, report)
+    if is_bad or (status == HTTPStatus.UNAUTHORIZED and not report.present):
         return f"{_REJECTED_CLIENT} {client.hint}".rstrip()
     return _REJECTED_PERSON if grant.grant_type == "password" and "invalidgrant" in codes else ""
 
@@ -202,6 +205,8 @@ def _bad_client(
 def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:
     kind = grant.grant_type
     if kind not in _DEAD:
+        return False
+    if _names_client(codes, report):
         return False
     if _DEAD[kind].intersection(codes):
         return True
@@ -211,3 +216,7 @@ def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:
         _GRANT_WORDS[kind].search(text) and _DEAD_WORDS.search(text) and not _OTHER_WORDS.search(text)
         for text in (*report.codes, *report.words)
     )
+
+
+def _names_client(codes: list[str], report: ErrorReport) -> bool:
+    return "unauthorizedclient" in codes and any(_CLIENT_WORDS.search(text) for text in report.words)

@@ -30,12 +30,7 @@ class X(Fake):
         "test_path": "users/me",
         "label_template": "{{ body.data.username }}",
         "account_id_path": "body.data.id",
-        "dialect": {
-            "token_response": {
-                "error": "(contains(error_description || '', 'authorization header') && 'invalid_client')"
-                " || (contains(error_description || '', 'the token was invalid') && 'invalid_grant') || error"
-            },
-        },
+        "dialect": {},
     }
     call = ("GET", "users/me", {})
     story = Story(
