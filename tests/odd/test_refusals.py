@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from apiconnector.shortcuts import connect
 from tests.odd.fakes import CLIENT_SECRET, RefusedError
 from tests.odd.providers import FAKES
 from tests.odd.providers.amazon import Amazon
-from tests.odd.providers.instagram import Instagram
+from tests.odd.providers.instagram import USER, Instagram
 from tests.odd.providers.shopify import Shopify
 from tests.odd.providers.slack import Slack
 from tests.odd.providers.wechat import WeChat
@@ -96,6 +97,23 @@ def test_whoever_denies_is_told_so(world: World, site: Client, kind: type[Fake])
     assert page.status_code == 400
     assert AuthorizationAttempt.objects.get().outcome == "denied"
     assert fake.asked == []
+
+
+@EACH
+def test_a_refresh_leaves_nothing_to_complain_about(world: World, site: Client, kind: type[Fake]) -> None:
+    """Most providers do not repeat what they said at the first time: that is no news."""
+    fake = kind()
+    begun(world, site, fake)
+    called(fake)
+    ConnectionEvent.objects.all().delete()
+    now = timezone.now()
+    Token.objects.exclude(expires_at=None).update(
+        issued_at=now - timedelta(hours=1), expires_at=now + timedelta(seconds=20)
+    )
+    called(fake)
+    refreshed = ConnectionEvent.objects.all()
+    assert {(event.kind, event.message) for event in refreshed} <= {("refreshed", "")}
+    assert bool(refreshed) == fake.story.renewed_ahead
 
 
 # One by one
@@ -194,6 +212,24 @@ def test_shopify_a_refused_query_fails_the_test_though_it_is_200(
     address = ("POST", "ada-shop.myshopify.com", "/admin/api/2026-10/graphql.json")
     monkeypatch.setitem(fake.routes, address, lambda _: refused)
     assert not connection.test().ok
+
+
+def test_instagram_what_a_renewal_does_not_repeat_stays_and_what_it_does_is_taken(
+    world: World, site: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Instagram()
+    world.begin(fake)
+    columns = fake.columns()
+    kept = columns["dialect"]["keep_from_token"]
+    kept["kind"] = {"path": "token_type", "pattern": "[a-z]+"}
+    authorized(world, site, create(columns))
+    assert Token.objects.get().values == {"user_id": USER, "kind": "bearer"}
+    answer = {**fake.long_lived(), "token_type": "renewed"}
+    monkeypatch.setitem(fake.routes, ("GET", "graph.instagram.com", "/refresh_access_token"), lambda _: answer)
+    now = timezone.now()
+    Token.objects.update(issued_at=now - timedelta(days=50), expires_at=now + timedelta(days=10))
+    assert called(fake) == "200"
+    assert Token.objects.get().values == {"user_id": USER, "kind": "renewed"}
 
 
 def test_x_each_refresh_token_is_used_once(world: World, site: Client) -> None:
