@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from apiconnector.exceptions import TokenRequestFailed
 from apiconnector.models import Connection, ConnectionEvent, Token
+from apiconnector.shortcuts import connect
 from tests.odd.conftest import EVIL
 from tests.odd.fakes import CLIENT_SECRET
 from tests.odd.providers.mailchimp import Mailchimp
 from tests.odd.providers.salesforce import MOVED, Salesforce
 from tests.odd.providers.zoho import Zoho
+from tests.odd.providers.zoom import RegionalZoom
 from tests.odd.telling import authorize, authorized, called, create, words
 
 if TYPE_CHECKING:
@@ -175,3 +178,28 @@ def test_zoho_another_data_centre_at_the_next_authorizing(world: World, site: Cl
         "/oauth/v2/token",
     )
     assert CLIENT_SECRET in fake.asked[-1].text
+
+
+@pytest.mark.parametrize("is_lax", [False, True], ids=["pattern", "host"])
+def test_zoom_an_api_somewhere_else(world: World, is_lax: bool) -> None:
+    """Nobody authorizes there, so it is the first call that says so; the token is not kept."""
+    fake = world.begin(RegionalZoom())
+    fake.api_url = f"https://{EVIL}"
+    columns = fake.columns()
+    create(lax(columns, ("keep_from_token", "api_url")) if is_lax else columns)
+    with connect("zoom") as api, pytest.raises(TokenRequestFailed) as refused:
+        api.get("users/me")
+    assert ("leads to evil.example:443" if is_lax else "does not match its pattern") in str(refused.value)
+    assert not Token.objects.exclude(access_token="").exists()
+    assert Connection.objects.get().status == "misconfigured"
+    assert (world.strays, world.unknown) == ([], [])
+
+
+def test_zoom_the_address_comes_with_the_first_token_and_stays(world: World) -> None:
+    fake = world.begin(RegionalZoom())
+    create(fake.columns())
+    for _ in range(2):
+        with connect("zoom") as api:
+            for _ in range(2):
+                assert api.get("users/me").status_code == 200
+    assert [request.path for request in fake.asked] == ["/oauth/token", *["/v2/users/me"] * 4]

@@ -19,11 +19,11 @@ from tests.odd.providers.wechat import WeChat
 from tests.odd.providers.x import X
 from tests.odd.providers.xero import Xero
 from tests.odd.providers.zoho import Zoho
-from tests.odd.providers.zoom import Zoom
+from tests.odd.providers.zoom import RegionalZoom, Zoom
 
 FAKES: tuple[type[Fake], ...] = (
     TikTok, WeChat, Slack, Zoho, QuickBooks, Salesforce, Shopify, Xero, Jira, Mailchimp, Amazon, Instagram, Zoom,
     Walmart, Clover, Stripe, Notion, Reddit, X,
 )  # fmt: skip
 #: The same provider with another answer.
-VARIANTS: tuple[type[Fake], ...] = (FlatInstagram, StrictMailchimp)
+VARIANTS: tuple[type[Fake], ...] = (FlatInstagram, StrictMailchimp, RegionalZoom)

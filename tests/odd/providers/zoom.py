@@ -8,6 +8,7 @@ developers.zoom.us/docs/internal-apps/s2s-oauth/, developers.zoom.us/blog/s2s-to
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from tests.odd.fakes import CLIENT_ID, CREDENTIALS_METHOD, FORM, Fake, RefusedError, Request, Story, route
@@ -44,6 +45,7 @@ class Zoom(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.is_active = True
+        self.api_url = "https://api.zoom.us"
 
     def kill(self) -> None:
         self.is_active, self.access = False, ""
@@ -66,10 +68,25 @@ class Zoom(Fake):
         self.issue()
         scope = "meeting:read:admin user:read:user:admin"
         token = {"access_token": self.access, "token_type": "bearer", "expires_in": 3599, "scope": scope}
-        return {**token, "api_url": "https://api.zoom.us"}
+        return {**token, "api_url": self.api_url}
 
     @route("GET", "api.zoom.us", "/v2/users/me")
     def me(self, request: Request) -> dict[str, Any]:
         known = self.knows(request.authorization.removeprefix("Bearer "))
         self.must(known, RefusedError(401, {"code": 124, "message": "Access token is expired."}))
         return {"id": "zJKy", "account_id": ACCOUNT, "email": "ada@example.org"}
+
+
+class RegionalZoom(Zoom):
+    """With the API where the token answer says it is."""
+
+    fields: ClassVar[dict[str, Any]] = {
+        **Zoom.fields,
+        "base_url": "{{ api_url }}/v2",
+        "allowed_hosts": [".zoom.us"],
+        "dialect": {
+            **Zoom.fields["dialect"],
+            "keep_from_token": {"api_url": {"path": "api_url", "pattern": "https://api[a-z-]*\\.zoom\\.us"}},
+        },
+    }
+    story = replace(Zoom.story, values={"api_url": "https://api.zoom.us"})
