@@ -144,7 +144,8 @@ def test_salesforce_an_org_that_moves_is_followed(world: World, site: Client) ->
     fake.expire()
     fake.instance_url = f"https://{MOVED}"
     # The request that found out was on its way to where the org was.
-    called(fake)
+    # The request that found out was on its way to where the org was.
+    assert called(fake) == "401"
     assert Token.objects.get().values == {"instance_url": f"https://{MOVED}"}
     assert called(fake) == "200"
     assert fake.asked[-1].host == MOVED
