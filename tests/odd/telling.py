@@ -39,12 +39,17 @@ def create(columns: dict[str, Any]) -> Connection:
     return connection
 
 
-def authorize(world: World, site: Client, connection: Connection) -> Any:
-    """Press Authorize, approve, and come back; the page that follows."""
+def press(site: Client, connection: Connection) -> str:
+    """Press Authorize; the address that the browser is sent to."""
     pressed = site.post(reverse("admin:apiconnector_connection_authorize", args=[connection.pk]))
     if not pressed["Location"].startswith("https://"):
         raise EndedError("not sent to the provider")
-    consent = world.approve(pressed["Location"])
+    return str(pressed["Location"])
+
+
+def authorize(world: World, site: Client, connection: Connection) -> Any:
+    """Press Authorize, approve, and come back; the page that follows."""
+    consent = world.approve(press(site, connection))
     if consent.status_code != 302:
         raise EndedError(f"refused on the consent page: {consent.text}")
     # What a provider puts behind a # stays in the browser.

@@ -184,7 +184,8 @@ def test_zoho_another_data_centre_at_the_next_authorizing(world: World, site: Cl
 @pytest.mark.parametrize("is_lax", [False, True], ids=["pattern", "host"])
 def test_zoom_an_api_somewhere_else(world: World, is_lax: bool) -> None:
     """Nobody authorizes there, so it is the first call that says so; the token is not kept."""
-    fake = world.begin(RegionalZoom())
+    fake = RegionalZoom()
+    world.begin(fake)
     fake.api_url = f"https://{EVIL}"
     columns = fake.columns()
     create(lax(columns, ("keep_from_token", "api_url")) if is_lax else columns)

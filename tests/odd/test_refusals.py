@@ -75,11 +75,13 @@ def test_a_secret_replaced_there_is_no_end_of_the_grant(world: World, site: Clie
 
 
 @WITH_PERSON
-def test_a_code_used_before_is_said_to_be(world: World, site: Client, kind: type[Fake]) -> None:
+def test_a_code_used_before_is_said_to_be(
+    world: World, site: Client, kind: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In whichever words: the person is told to authorize again."""
     fake = world.begin(kind())
     connection = create(fake.columns())
-    fake.spend = lambda _: False  # type: ignore[method-assign]  # somebody was faster
+    monkeypatch.setattr(fake, "spend", lambda _: False)  # somebody was faster
     page = authorize(world, site, connection)
     assert page.status_code == 400
     assert "uthorize again" in words(page)
@@ -175,6 +177,7 @@ def test_instagram_is_renewed_in_the_last_third_of_its_life(world: World, site: 
     fake = Instagram()
     begun(world, site, fake)
     token = Token.objects.get()
+    assert token.expires_at is not None
     life = token.expires_at - token.issued_at
     for share, paths in ((0.6, ["/me"]), (0.7, ["/refresh_access_token", "/me"])):
         now = timezone.now()
