@@ -215,6 +215,23 @@ class TestVariables:
         with pytest.raises(SecretSealed):
             Connection.objects.get().reveal("client_secret")
 
+    @pytest.mark.django_db
+    def test_a_secret_typed_while_there_was_a_token_survives_its_end(
+        self, make_connection: Callable[..., Connection]
+    ) -> None:
+        """Nothing can be sent to an address that is not filled any more, so that it is nothing new."""
+        connection = make_connection(**CODE | {"base_url": "{{ api }}/v1", "allowed_hosts": [".example"]})
+        Token.objects.create(connection=connection, values={"api": "https://acme.example"})
+        connection = Connection.objects.get()
+        connection.client_secret = "canary-typed-later"
+        connection.save()
+        assert Connection.objects.get().reveal("client_secret") == "canary-typed-later"
+        Token.objects.all().delete()
+        assert Connection.objects.get().reveal("client_secret") == "canary-typed-later"
+        Token.objects.create(connection=connection, values={"api": "https://acme.evil"})
+        with pytest.raises(SecretSealed, match=r"acme.evil:443 \(base URL\)"):
+            Connection.objects.get().reveal("client_secret")
+
     def test_values_that_are_no_objects_break_nothing(self) -> None:
         connection = Connection(base_url="https://{{ a }}.example", variables=["a"])
         connection.token = Token(values=["a"])

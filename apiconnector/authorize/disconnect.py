@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from apiconnector.client import token_sender
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import ConnectionEvent, Token, declared, health, site
+from apiconnector.models import ConnectionEvent, Token, declared, health, names, site, token_requests
 from apiconnector.oauth import revoke
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def _revoke(connection: Connection, token: Token) -> str:
     try:
         client = connection.client_authentication()
         send = token_sender(connection.timeout_seconds)
+        headers = token_requests.headers(connection, names.for_sending(connection, {"scope": connection.scope}))
         done = True
         # The refresh token first: most servers revoke the access token with it (RFC 7009 section 2.1).
         for secret, hint in ((token.refresh_token, "refresh_token"), (token.access_token, "access_token")):
@@ -70,6 +71,7 @@ def _revoke(connection: Connection, token: Token) -> str:
                         client,
                         send,
                         token_type_hint=hint,
+                        headers=headers,
                     )
                     and done
                 )

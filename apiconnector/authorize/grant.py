@@ -41,6 +41,8 @@ def exchange(attempt: AuthorizationAttempt, callback: Callback) -> NewToken:
     trial = connection.try_out(granted.values, granted.answer)
     values = {**granted.values, **declared.values_after(trial, granted.answer)}
     trial = connection.try_out(values, granted.answer)
+    # A value that can't be a part of the API's address would be found out by the first request only.
+    trial.address("base_url")
     hosts = trial.secret_hosts()
     if not (connection.label_template or connection.account_id_path):
         return NewToken(granted.answer, values, hosts)

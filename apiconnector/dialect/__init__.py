@@ -4,7 +4,7 @@
 Nothing here sends anything or knows a model: values are filled in and requests are made by those who use it.
 """
 
-from apiconnector.dialect.kept import Kept, KeptValueError, keep
+from apiconnector.dialect.kept import Kept, KeptValueError, KeptValueMissingError, keep
 from apiconnector.dialect.keys import EMPTY, Dialect
 from apiconnector.dialect.places import TEMPLATE_FIELDS, problem_with_names
 from apiconnector.dialect.reading import read
@@ -18,6 +18,7 @@ __all__ = [
     "Dialect",
     "Kept",
     "KeptValueError",
+    "KeptValueMissingError",
     "TestRequest",
     "Variable",
     "keep",

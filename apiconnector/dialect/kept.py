@@ -30,11 +30,15 @@ class KeptValueError(ConfigurationError):
     """A value to be kept is missing, or not what its pattern says. The text does not repeat the value."""
 
 
+class KeptValueMissingError(KeptValueError):
+    """There is no value to be kept."""
+
+
 def keep(declared: Mapping[str, Kept], root: Any, *, where: str, secrets: Collection[str] = ()) -> dict[str, Any]:
     """The values to keep of ``root``, by name: texts and numbers.
 
-    ``where`` says in words what ``root`` is. Raises ``KeptValueError`` for a value that is missing, does not match, or
-    holds one of ``secrets``, which are not kept readable.
+    ``where`` says in words what ``root`` is. Raises ``KeptValueMissingError`` for a value that is missing, and
+    ``KeptValueError`` for one that does not match, or holds one of ``secrets``, which are not kept readable.
     """
     return {name: _kept(name, kept, root, where, secrets) for name, kept in declared.items()}
 
@@ -45,7 +49,7 @@ def _kept(name: str, kept: Kept, root: Any, where: str, secrets: Collection[str]
     except ExpressionError as error:
         raise KeptValueError(f"{where} has no usable value “{name}”: {error}") from None
     if value is None or value == "":
-        raise KeptValueError(
+        raise KeptValueMissingError(
             f"{where} has no value “{name}”, looked for at {kept.path}. Correct its path in the dialect, or ask the "
             "provider's documentation when it is sent."
         )

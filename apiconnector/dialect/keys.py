@@ -73,7 +73,7 @@ class Dialect:
     )
     token_headers: Mapping[str, Any] = _key(
         _NOTHING,
-        "Laid over the headers of token requests; null leaves one out.",
+        "Laid over the headers of token requests and of a revocation; null leaves one out.",
         "Stripe apps: the secret key as user name of Basic",
     )
     token_response: Mapping[str, str] = _key(
@@ -104,7 +104,8 @@ class Dialect:
     )
     after_authorize: DeclaredRequest | None = _key(
         None,
-        "One request, authenticated with the new token, whose answer gives `values` to keep.",
+        "One request, authenticated with the new token, whose answer gives `values` to keep. The token goes where the "
+        "credential goes, unless the request names `access_token` itself.",
         "Jira's cloud id, Xero's tenant, Mailchimp's data centre",
     )
     variables: Mapping[str, Variable] = _key(

@@ -52,8 +52,15 @@ class Addressed(models.Model):
         return str(field.verbose_name)
 
     def secret_hosts(self) -> frozenset[str]:
-        """The hosts that this connection's secrets may go to, as ``apiconnector.models.hosts`` writes them."""
-        return self.named_hosts().hosts
+        """The hosts that this connection's secrets may go to, as ``apiconnector.models.hosts`` writes them.
+
+        An address that only a token's values fill is here as it is without them, too: nothing can be sent there, and
+        what is sealed now is still needed when the token is replaced or gone.
+        """
+        found = self.named_hosts().hosts
+        if not self.kept_values:
+            return found
+        return found | hosts.unreadable(self._named(names.typed(self)).hosts)
 
     def named_hosts(self) -> hosts.Named:
         """The same, with the columns that name each.
@@ -61,12 +68,14 @@ class Addressed(models.Model):
         Placeholders are filled from the variables and from what was kept with the token, and from no secret: whatever
         fills them to send a request has to do the same up to the path.
         """
+        return self._named(names.public(self))
+
+    def _named(self, known: Mapping[str, Any]) -> hosts.Named:
         addresses = tuple((name, hosts.text(getattr(self, name))) for name in hosts.ADDRESS_FIELDS)
         if self.dialect:
             addresses += tuple(("dialect", address) for address in self._dialect_addresses())
         allowed = hosts.texts(self.allowed_hosts)
         if any("{{" in text for text in allowed) or any("{{" in text for _, text in addresses):
-            known = names.public(self)
             addresses = tuple((name, hosts.filled(text, known, is_address=True)) for name, text in addresses)
             allowed = tuple(hosts.filled(text, known, is_address=False) for text in allowed)
         return hosts.named(addresses, allowed)
@@ -101,7 +110,7 @@ class Addressed(models.Model):
         trial._state.fields_cache.pop("token", None)
         model: Any = type(self)._meta.get_field("token").related_model
         trial.on_trial = model(values=dict(values))
-        new = hosts.new_among(trial.secret_hosts(), self.typed_hosts())
+        new = hosts.new_among(trial.named_hosts().hosts, self.typed_hosts())
         if new:
             where = trial._in_words(new, trial.named_hosts())  # noqa: SLF001 - its own class
             raise KeptValueError(
@@ -157,7 +166,7 @@ class Addressed(models.Model):
     def address(self, column: str, known: Names | None = None) -> str:
         """The address in a column, with its placeholders filled.
 
-        Raises ``ConfigurationError`` for one that can't be filled, or leads to another host than ``secret_hosts()``.
+        Raises ``ConfigurationError`` for one that can't be filled, or leads to another host than ``named_hosts()``.
         """
         url: str = getattr(self, column)
         if "{{" not in url:
@@ -171,7 +180,7 @@ class Addressed(models.Model):
         except TemplateError as error:
             reason = str(error)
         else:
-            if hosts.of_address(filled) in self.secret_hosts():
+            if hosts.of_address(filled) in self.named_hosts().hosts:
                 return filled
             reason = "A secret can't be part of a host."
         raise ConfigurationError(f"“{self}”, {label}: {reason}")

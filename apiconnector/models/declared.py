@@ -25,7 +25,7 @@ from apiconnector.oauth import (
     with_query,
 )
 from apiconnector.redaction import clean_frames
-from apiconnector.templating import search
+from apiconnector.templating import names_in, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,10 +70,14 @@ def values_after(connection: Connection, answer: TokenAnswer) -> dict[str, Any]:
     request = connection.read_dialect().after_authorize
     if request is None:
         return {}
-    known = names.for_sending(connection, {"status": 200, "headers": {}, "body": dict(answer.raw)})
+    fixed = {"status": 200, "headers": {}, "body": dict(answer.raw), "access_token": answer.access_token}
+    known = names.for_sending(connection, fixed)
     what = "The request after authorizing"
+    # One that says itself where the token goes carries it there, and nowhere else.
+    parts = [dict(request.params), dict(request.headers), request.body]
+    says_where = "access_token" in names_in([part for part in parts if part])
     try:
-        sent = _send(connection, request, known, auth=connection.method(connection))
+        sent = _send(connection, request, known, auth=None if says_where else connection.method(connection))
     except (TokenRequestFailed, DestinationRefused) as error:
         reason = str(error)
     except requests.RequestException:

@@ -83,6 +83,11 @@ def _unreadable(text: str) -> str:
     return _UNREADABLE + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
+def unreadable(entries: Iterable[str]) -> frozenset[str]:
+    """Those entries that are no hosts."""
+    return frozenset(entry for entry in entries if entry.startswith(_UNREADABLE))
+
+
 def new_among(hosts: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     """The hosts that none of the known ones covers: the same one, or one with subdomains, by https on the same port."""
     if hosts <= known:

@@ -68,7 +68,15 @@ class Names(Mapping[str, Any]):
 
 def public(connection: Addressed) -> dict[str, Any]:
     """The names of a connection that are no secrets: its variables, and what was kept with its token."""
-    known = (_defaults(connection), connection.variables, connection.kept_values)
+    return _merged(_defaults(connection), connection.variables, connection.kept_values)
+
+
+def typed(connection: Addressed) -> dict[str, Any]:
+    """Those of them that an administrator entered."""
+    return _merged(_defaults(connection), connection.variables)
+
+
+def _merged(*known: Any) -> dict[str, Any]:
     found = {name: value for some in known if isinstance(some, dict) for name, value in some.items()}
     return {name: value for name, value in found.items() if name not in _NOT_PUBLIC}
 

@@ -48,6 +48,15 @@ class _Deferred(AuthBase):
                 "Nothing was sent; open another one."
             )
 
+    def fetch_address(self) -> None:
+        """Fetch the first token of the site's own account where the base URL is made of what comes with it."""
+        connection = self._connection
+        if _awaits_address(connection):
+            _require_usable(connection)
+            connection.token_source().access_token()
+            connection.token = Token.objects.get(connection_id=connection.pk)
+            self._goes_to = _goes_to(connection)
+
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         self.require_unmoved()
         if self._method is None:
@@ -99,6 +108,15 @@ def _has_placeholders(connection: Connection) -> bool:
     return "{{" in str(connection.base_url) or (bool(allowed) and "{{" in str(allowed))
 
 
+def _awaits_address(connection: Connection) -> bool:
+    method = connection.method_or_none
+    if method is None or not method.uses_token or method.needs_person or connection.kept_values:
+        return False
+    return "{{" in connection.base_url and not names_in([connection.base_url]).isdisjoint(
+        connection.read_dialect().kept_names()
+    )
+
+
 def _require_usable(connection: Connection) -> None:
     connection.read_dialect()
     missing = [name for name in connection.method.required() if not getattr(connection, name)]
@@ -124,6 +142,7 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
 def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> None:
     """Set what may be wrong: it is read at the first request, where an error of it belongs."""
     auth.require_unmoved()
+    auth.fetch_address()
     session.timeout = connection.timeout_seconds
     connection.opened.update(_written_down(connection))
     if not _has_defaults(connection):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from apiconnector.client import token_sender
-from apiconnector.dialect import KeptValueError, keep
+from apiconnector.dialect import KeptValueError, KeptValueMissingError, keep
 from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
 from apiconnector.models import declared, names
 from apiconnector.oauth import (
@@ -135,7 +135,7 @@ def _ask(
     client = connection.client_authentication()
     ways = Ways(
         params=names.filled(connection, dict(params), known),
-        headers=one_line(connection, names.filled(connection, dict(dialect.token_headers), known)),
+        headers=headers(connection, known),
         format=dialect.refresh_format if is_refresh else dialect.token_request_format,
         method=dialect.refresh_method if is_refresh else dialect.token_request_method,
         pick=picker(dialect),
@@ -145,6 +145,11 @@ def _ask(
     )
     send = token_sender(connection.timeout_seconds)
     return request_token(connection.address(column, known), grant, client, send, now=timezone.now(), ways=ways)
+
+
+def headers(connection: Connection, known: names.Names) -> dict[str, Any]:
+    """What the dialect lays over the headers of a request to the token or revocation endpoint."""
+    return one_line(connection, names.filled(connection, dict(connection.read_dialect().token_headers), known))
 
 
 def picker(dialect: Dialect) -> Callable[[Answer, Any], Mapping[str, Any]] | None:
@@ -196,13 +201,17 @@ def _completed(
     if not dialect.keep_from_token:
         return Granted(answer, values)
     tokens = (first.access_token, first.refresh_token, answer.access_token, answer.refresh_token)
+    kept: dict[str, Any] = {}
     problem = ""
-    try:
-        kept = keep(dialect.keep_from_token, answer.raw, where="The token answer", secrets=tokens)
-        connection.try_out({**values, **kept})
-    except KeptValueError as error:
-        # On a refresh most providers do not repeat them.
-        if not is_refresh:
-            raise
-        kept, problem = {}, str(error)
+    for name, declared_value in dialect.keep_from_token.items():
+        try:
+            found = keep({name: declared_value}, answer.raw, where="The token answer", secrets=tokens)
+            connection.try_out({**values, **kept, **found})
+        except KeptValueError as error:
+            if not is_refresh:
+                raise
+            # Most providers do not repeat them on a refresh, or some of them.
+            problem = problem if isinstance(error, KeptValueMissingError) else str(error)
+        else:
+            kept |= found
     return Granted(answer, {**values, **kept}, problem)

@@ -26,6 +26,8 @@ _NOT_NOW = frozenset({
     "temporarilyunavailable", "servererror", "slowdown", "internalerror", "internalservererror", "fatalerror",
     "serviceunavailable", "ratelimited", "ratelimitexceeded", "toomanyrequests", "requesttimeout",
 })  # fmt: skip
+#: The same in words, for servers that call it otherwise.
+_NOT_NOW_WORDS = re.compile(r"too many requests|rate[ -]?limit", re.IGNORECASE)
 #: The grant that was handed in is dead, by grant. No entry: no person can help.
 _DEAD = {
     "authorization_code": frozenset({
@@ -45,7 +47,7 @@ _GRANT_WORDS = {
         r"|(?<!status )(?<!error )(?<![a-z])code(?![\s_-]*(?:verifier|challenge))",
         re.IGNORECASE,
     ),
-    "refresh_token": re.compile(r"grant(?![\s_-]*type)|refresh[\s_-]*token", re.IGNORECASE),
+    "refresh_token": re.compile(r"grant(?![\s_-]*type)|refresh[\s_-]*token|\bthe token (?:is|was)\b", re.IGNORECASE),
 }
 _DEAD_WORDS = re.compile(
     r"invalid|expired|revoked|unknown|incorrect|wrong|bad|malformed|consumed|redeemed|inactive|no longer"
@@ -54,6 +56,8 @@ _DEAD_WORDS = re.compile(
 )
 #: What was sent is not what the server wants; that says nothing about the grant.
 _OTHER_WORDS = re.compile(r"missing|unsupported|not (?:supported|allowed|permitted)", re.IGNORECASE)
+#: With them ``unauthorized_client`` means that the client did not prove who it is, and not what it may do.
+_CLIENT_WORDS = re.compile(r"authorization header|client[\s_-]*(?:authentication|credentials|secret)", re.IGNORECASE)
 _BAD_CLIENT = frozenset({
     "invalidclient", "invalidclientid", "invalidclientsecret", "badclientid", "badclientsecret",
     "incorrectclientcredentials", "invalidclientcredentials", "clientnotfound",
@@ -144,7 +148,7 @@ def _redirected(url: str, answer: Answer, secrets: tuple[str, ...]) -> str:
 def _not_now(answer: Answer, data: Any, report: ErrorReport) -> tuple[Act, str] | None:
     """Whatever says nothing about the grant, nor about the client."""
     status = answer.status_code
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    if status == HTTPStatus.TOO_MANY_REQUESTS or any(_NOT_NOW_WORDS.search(text) for text in report.words):
         return Act.NOBODY, "The provider limits how often it may be asked for a token. Try again later."
     passing = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
     if (
@@ -192,7 +196,8 @@ def _bad_client(
     if own_words := _REJECTED.get(grant.grant_type, ""):
         is_refused = status >= HTTPStatus.BAD_REQUEST or report.present
         return f"{own_words} (Status {status}.)" if is_refused else ""
-    if _BAD_CLIENT.intersection(codes) or (status == HTTPStatus.UNAUTHORIZED and not report.present):
+    is_bad = _BAD_CLIENT.intersection(codes) or _names_client(codes, report)
+    if is_bad or (status == HTTPStatus.UNAUTHORIZED and not report.present):
         return f"{_REJECTED_CLIENT} {client.hint}".rstrip()
     return _REJECTED_PERSON if grant.grant_type == "password" and "invalidgrant" in codes else ""
 
@@ -200,6 +205,8 @@ def _bad_client(
 def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:
     kind = grant.grant_type
     if kind not in _DEAD:
+        return False
+    if _names_client(codes, report):
         return False
     if _DEAD[kind].intersection(codes):
         return True
@@ -209,3 +216,7 @@ def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:
         _GRANT_WORDS[kind].search(text) and _DEAD_WORDS.search(text) and not _OTHER_WORDS.search(text)
         for text in (*report.codes, *report.words)
     )
+
+
+def _names_client(codes: list[str], report: ErrorReport) -> bool:
+    return "unauthorizedclient" in codes and any(_CLIENT_WORDS.search(text) for text in report.words)

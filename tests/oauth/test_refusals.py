@@ -99,6 +99,22 @@ CASES: dict[str, tuple[int, Any, tuple[Act, Act, Act]]] = {
     "problem details": (400, PROBLEM, (ADMIN, ADMIN, ADMIN)),
     "problem details at 403": (403, PROBLEM | {"status": 403}, (ADMIN, ADMIN, ADMIN)),
     # Later, perhaps
+    "X, a dead token": (
+        400,
+        {"error": "invalid_request", "error_description": "Value passed for the token was invalid."},
+        (ADMIN, PERSON, ADMIN),
+    ),
+    "X, a wrong secret": (
+        401,
+        {"error": "unauthorized_client", "error_description": "Missing valid authorization header"},
+        (ADMIN, ADMIN, ADMIN),
+    ),
+    "Zoho, too often": (
+        400,
+        {"error": "Access Denied", "status": "failure", "error_description": "You have made too many requests continuously."},
+        (NOBODY, NOBODY, NOBODY),
+    ),
+    "a rate limit in words": (403, {"message": "Rate limit exceeded"}, (NOBODY, NOBODY, NOBODY)),
     "429": (429, {"error": "invalid_grant"}, (NOBODY, NOBODY, NOBODY)),
     "408": (408, b"", (NOBODY, NOBODY, NOBODY)),
     "500": (500, {"error": "invalid_grant"}, (NOBODY, NOBODY, NOBODY)),

@@ -229,7 +229,9 @@ def test_revocation_that_is_not_answered(error: Exception) -> None:
 def test_revocation_over_http(recorder: Recorder) -> None:
     url = f"http://127.0.0.1:{recorder.server_port}/revoke"
     assert revoke(url, "t/1+", ClientSecretPost("id", "s"), over_http, token_type_hint="refresh_token")
-    assert revoke(url, "t", PublicClient("id", ""), over_http)
+    assert revoke(url, "t", PublicClient("id", ""), over_http, headers={"X-Ours": "yes", "accept": None})
+    sent = [(headers.get("x-ours"), "json" in headers.get("accept", "")) for _, headers, _ in recorder.requests]
+    assert sent == [(None, True), ("yes", False)]
     assert [parse_qs(body.decode()) for _, _, body in recorder.requests] == [
         {"token": ["t/1+"], "token_type_hint": ["refresh_token"], "client_id": ["id"], "client_secret": ["s"]},
         {"token": ["t"], "client_id": ["id"]},
