@@ -37,7 +37,6 @@ class Presetting(ModelAdmin):
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
         preset = chosen(request)
         if preset is None:
-            initial.pop("preset", None)
             return initial
         return {**preset.fields, **_free_name(preset), **initial, "preset": preset.slug}
 

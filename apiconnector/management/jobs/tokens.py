@@ -62,10 +62,28 @@ def authorize_connection(out: Output, options: dict[str, Any]) -> int:
     if pasted.ok:
         out.line(pasted.message)
         return 0
+    if pasted.held is not None:
+        out.note(pasted.message)
+        return _decide(out, pasted.held)
     # A provider may repeat what was sent to it.
     words = connection.redactor()(": ".join(part for part in (pasted.error, pasted.error_description) if part))
     out.fail(f"{pasted.message} The provider said: {words}" if words else pasted.message)
     return 1
+
+
+def _decide(out: Output, attempt: AuthorizationAttempt) -> int:
+    """Ask whether another account takes the place of the one before; nothing but a yes means yes."""
+    out.note("Use the other account instead? [y/N]")
+    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+        out.fail(authorize.discard_held(attempt))
+        return 1
+    try:
+        message = authorize.use_held(attempt)
+    except ConfigurationError as error:
+        out.fail(str(error))
+        return 1
+    out.line(message)
+    return 0
 
 
 def refresh_tokens(out: Output, options: dict[str, Any]) -> int:
