@@ -57,7 +57,7 @@ class ConnectionForm(DialectInputs, VariableInputs, ModelForm):
 
     def _split(self) -> None:
         """Show what stands in two columns of JSON at inputs of their own, as far as there are some."""
-        whole = self.initial.get("dialect")
+        whole = self.initial.get("dialect", {})
         if self.is_bound and self.chosen is not None:
             whole = self.chosen.fields.get("dialect", {})
         if "dialect" in self.fields:
@@ -65,7 +65,7 @@ class ConnectionForm(DialectInputs, VariableInputs, ModelForm):
         else:
             self.drop_dialect_inputs()
         if "variables" in self.fields:
-            self.split_variables(self.initial.get("variables"))
+            self.split_variables(self.initial.get("variables", {}))
         for name in {"dialect", "variables"}.intersection(self.fields):
             self.fields[name].widget = MergedTextarea(self.fields[name].widget.attrs)
 
@@ -162,7 +162,14 @@ class ConnectionForm(DialectInputs, VariableInputs, ModelForm):
                 try:
                     conf.keys()
                 except ConfigurationError as error:
-                    self.add_error(field.name, str(error))
+                    for name in self._typed_for(field.name, cleaned):
+                        self.add_error(name, str(error))
+
+    def _typed_for(self, column: str, cleaned: dict[str, Any]) -> list[str]:
+        """The inputs that what is in a column was typed into."""
+        if column != "secret_variables" or column in self.changed_data:
+            return [column]
+        return self.typed_secrets(cleaned) or [column]
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Say an error at the input it belongs to, or at the top if this person's form does not have the field."""

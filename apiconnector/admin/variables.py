@@ -161,10 +161,15 @@ class VariableInputs(forms.Form):
                 return
         cleaned["variables"] = found
 
+    def typed_secrets(self, cleaned: Mapping[str, Any]) -> list[str]:
+        """The inputs of secret variables that something was typed into, or whose value is to be removed."""
+        fields = [PREFIX + name for name in self._names(secret=True)]
+        return [field for field in fields if cleaned.get(field) not in (None, "")]
+
     def merge_secret_variables(self) -> None:
         """Make one object of the secret variables: those typed now, and those that are stored and were not touched."""
         cleaned = self.cleaned_data
-        names = [name for name in self._names(secret=True) if cleaned.get(PREFIX + name) not in (None, "")]
+        names = [field.removeprefix(PREFIX) for field in self.typed_secrets(cleaned)]
         if "secret_variables" not in cleaned or not self._names(secret=True):
             return
         typed, stored = cleaned["secret_variables"], self._stored_secrets
