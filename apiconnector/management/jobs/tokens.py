@@ -74,11 +74,17 @@ def authorize_connection(out: Output, options: dict[str, Any]) -> int:
 def _decide(out: Output, attempt: AuthorizationAttempt) -> int:
     """Ask whether another account takes the place of the one before; nothing but a yes means yes."""
     out.note("Use the other account instead? [y/N]")
-    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
-        out.fail(authorize.discard_held(attempt))
+    is_yes = sys.stdin.readline().strip().casefold() in {"y", "yes"}
+    # Read again: who is asked may take their time.
+    now = AuthorizationAttempt.objects.select_related("connection").filter(pk=attempt.pk).first()
+    if now is None:
+        out.fail("The attempt was removed in the meantime. Run the command again.")
+        return 1
+    if not is_yes:
+        out.fail(authorize.discard_held(now))
         return 1
     try:
-        message = authorize.use_held(attempt)
+        message = authorize.use_held(now)
     except ConfigurationError as error:
         out.fail(str(error))
         return 1
