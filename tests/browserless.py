@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from apiconnector.admin.forms import SecretInput
+from apiconnector.admin.secret_inputs import SecretInput
 
 if TYPE_CHECKING:
     from apiconnector.models import Connection

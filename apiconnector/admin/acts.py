@@ -21,8 +21,9 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
+from apiconnector.admin import held
 from apiconnector.admin.shown import answer_block
-from apiconnector.authorize import begin, callback_uri, confirm_site, disconnect
+from apiconnector.authorize import begin, callback_uri, confirm_site, discard_held, disconnect, use_held
 from apiconnector.authorize.begin import other_host
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import Connection, health
@@ -48,6 +49,8 @@ class ConnectionActs(ModelAdmin):
             "test": ("test", self._test),
             "confirm_site": ("authorize", self._confirm_site),
             "disconnect": ("authorize", self._disconnect),
+            "use_account": ("authorize", self._use_account),
+            "keep_account": ("authorize", self._keep_account),
         }
         own = [
             path(
@@ -129,9 +132,9 @@ class ConnectionActs(ModelAdmin):
             parts.append(f"Account: {result.label}.")
         if result.account_id:
             parts.append(f"Account id: {result.account_id}.")
-        health.record_test(connection, result, request.user)
+        parts.append(health.record_test(connection, result, request.user))
         self._log(request, connection, "Tested.")
-        said: str = " ".join(parts)
+        said: str = " ".join(filter(None, parts))
         if result.status_code is not None:
             if _has_room():
                 answer = answer_block(result.request, result.status_code, result.headers, result.body)
@@ -149,6 +152,31 @@ class ConnectionActs(ModelAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return self._back(connection)
         self._log(request, connection, "Confirmed the site of the token.")
+        self.message_user(request, message, messages.SUCCESS)
+        return self._back(connection)
+
+    def _use_account(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Use the account of a held token from now on."""
+        return self._decide(request, connection, use_held, "Used another account.")
+
+    def _keep_account(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Forget a held token."""
+        return self._decide(request, connection, discard_held, "Kept the account.")
+
+    def _decide(
+        self, request: HttpRequest, connection: Connection, decide: Callable[..., str], done: str
+    ) -> HttpResponse:
+        attempt = held.find(connection, request.POST.get("attempt", ""))
+        if attempt is None:
+            # What was on the page is not what is there now.
+            self.message_user(request, f"That was decided already. “{connection}” was not changed.", messages.WARNING)
+            return self._back(connection)
+        try:
+            message = decide(attempt, actor=request.user)
+        except ConfigurationError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self._back(connection)
+        self._log(request, connection, done)
         self.message_user(request, message, messages.SUCCESS)
         return self._back(connection)
 

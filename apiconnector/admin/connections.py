@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
+from django.forms import HiddenInput
 from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -13,19 +14,16 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
+from apiconnector.admin import held
 from apiconnector.admin.discovering import Discovering, DiscoveryForm
 from apiconnector.admin.filters import StatusFilter, last_use
-from apiconnector.admin.forms import (
-    SHOWN,
-    SecretField,
-    SecretInput,
-    SecretJSONField,
-    SecretTextarea,
-    ShownInput,
-)
+from apiconnector.admin.forms import SHOWN
 from apiconnector.admin.guarding import Guarded
+from apiconnector.admin.inputs import Inputs
 from apiconnector.admin.notices import Noticed
-from apiconnector.admin.rows import fields_css, fieldsets
+from apiconnector.admin.presets import Presetting
+from apiconnector.admin.rows import fields_css
+from apiconnector.admin.secret_inputs import SecretField, SecretInput, SecretJSONField, SecretTextarea, ShownInput
 from apiconnector.admin.shown import moment
 from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
@@ -53,7 +51,7 @@ _TONES = {
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Guarded, Noticed, Discovering):
+class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
     """Add, edit, fill in, authorize, test and disconnect connections."""
 
     form = DiscoveryForm
@@ -66,7 +64,7 @@ class ConnectionAdmin(Guarded, Noticed, Discovering):
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["apiconnector/admin.css"]}
-        js = ("apiconnector/copy.js",)
+        js = ("apiconnector/copy.js", "apiconnector/presets.js")
 
     def get_urls(self) -> list[Any]:
         """Add the style sheet that shows the fields of the chosen method."""
@@ -100,11 +98,6 @@ class ConnectionAdmin(Guarded, Noticed, Discovering):
 
     # The form
 
-    def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
-        """All fields; which rows are seen is the style sheet's matter, and the method's."""
-        del request
-        return fieldsets(obj)
-
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
         """The slug of a saved connection, and secrets for whoever may not enter them."""
         names = list(super().get_readonly_fields(request, obj))
@@ -125,6 +118,8 @@ class ConnectionAdmin(Guarded, Noticed, Discovering):
         if not isinstance(db_field, EncryptedField) or db_field.name in SHOWN:
             if db_field.name in SHOWN:
                 kwargs["widget"] = ShownInput()
+            if db_field.name == "preset":
+                kwargs["widget"] = HiddenInput()
             if db_field.name == "scope_delimiter":
                 kwargs["strip"] = False  # it is a space, most of the time
             return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[arg-type]  # stubs
@@ -199,6 +194,7 @@ class ConnectionAdmin(Guarded, Noticed, Discovering):
             "moved": has_moved and not other_site,
             "may_authorize": self.may(request, "authorize"),
             "may_test": self.may(request, "test"),
+            "held": held.newest(connection),
             "events": connection.events.select_related("actor")[:8],
         }
 

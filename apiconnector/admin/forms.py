@@ -2,132 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from apiconnector import auth, conf
+from apiconnector.admin import dialect_form, variables
+from apiconnector.admin.dialect_form import DialectInputs, MergedTextarea
+from apiconnector.admin.secret_inputs import SecretInput, ShownInput
+from apiconnector.admin.variables import UNREADABLE, VariableInputs
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import REMOVE, EncryptedField
 from apiconnector.models import Connection
+from apiconnector.presets import Preset, find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     ModelForm = forms.ModelForm[Connection]
 else:
     ModelForm = forms.ModelForm
 
 #: Encrypted, but shown: they tell the person at the form which account this is.
 SHOWN = ("client_id", "username")
+#: What the names of inputs begin with that are no columns.
+OWN = (dialect_form.PREFIX, variables.PREFIX)
 
 
-class SecretInput(forms.TextInput):
-    """An input that never renders its value; blank keeps what is stored, a box beside it removes it."""
-
-    input_type = "password"
-    template_name = "apiconnector/secret_input.html"
-    rows = 0
-
-    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__(
-            {"autocomplete": "new-password", "spellcheck": "false", "class": "vTextField", **(attrs or {})}
-        )
-        self.is_stored = False
-        #: The hosts that are new to what is stored, in words.
-        self.sealed_by = ""
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Never hand the value to the template."""
-        del value
-        context = super().get_context(name, None, attrs)
-        context["widget"] |= {
-            "is_stored": self.is_stored,
-            "sealed_by": self.sealed_by,
-            "remove_name": f"{name}-remove",
-            "rows": self.rows,
-        }
-        return context
-
-    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
-        """What was typed; ``REMOVE`` where the box was ticked and nothing typed."""
-        value = super().value_from_datadict(data, files, name)
-        return REMOVE if not value and data.get(f"{name}-remove") else value
-
-    def use_required_attribute(self, initial: Any) -> bool:
-        """Blank means "keep"; the model says what is required."""
-        del initial
-        return False
-
-
-class SecretTextarea(SecretInput):
-    """The same for JSON, which needs more room."""
-
-    rows = 3
-
-
-class ShownInput(AdminTextInputWidget):
-    """An input of a secret that is shown. Where it is sealed, a box beside it stands for typing it again."""
-
-    template_name = "apiconnector/shown_input.html"
-
-    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__(attrs)
-        self.sealed_by = ""
-        self.is_shown = False
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Hand over what is new to it; what is not shown after all can only be typed."""
-        context = super().get_context(name, value, attrs)
-        context["widget"] |= {"sealed_by": self.sealed_by, "again_name": f"{name}-again" if self.is_shown else ""}
-        return context
-
-
-class SecretField(forms.CharField):
-    """Text that may be ``REMOVE``, and has changed only when something was typed or the box ticked."""
-
-    def to_python(self, value: Any) -> Any:
-        """Let ``REMOVE`` pass."""
-        return value if value is REMOVE else super().to_python(value)
-
-    def run_validators(self, value: Any) -> None:
-        """Let ``REMOVE`` pass."""
-        if value is not REMOVE:
-            super().run_validators(value)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether something was typed or is to be removed."""
-        del initial
-        return bool(data)
-
-
-class SecretJSONField(SecretField):
-    """A JSON object that is not shown again."""
-
-    def to_python(self, value: Any) -> Any:
-        """Parse what was typed; the message never repeats it."""
-        value = super().to_python(value)
-        if value is REMOVE or not value:
-            return value
-        try:
-            parsed = json.loads(value, parse_constant=_no_constant)
-            json.dumps(parsed, ensure_ascii=False).encode()
-        except (ValueError, RecursionError):
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise ValidationError('Enter a JSON object, such as {"name": "value"}.', code="invalid")
-        return parsed
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-class ConnectionForm(ModelForm):
+class ConnectionForm(DialectInputs, VariableInputs, ModelForm):
     """A connection. What its method needs is said by the model, at the field."""
+
+    #: What a new connection begins with.
+    chosen: ClassVar[Preset | None] = None
 
     class Meta:
         model = Connection
@@ -135,6 +40,7 @@ class ConnectionForm(ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._split()
         for field in self._meta.model._meta.concrete_fields:
             if not isinstance(field, EncryptedField) or field.name not in self.fields:
                 continue
@@ -149,9 +55,25 @@ class ConnectionForm(ModelForm):
                 self._opened(field.name, secret)
         self._show_sealed()
 
+    def _split(self) -> None:
+        """Show what stands in two columns of JSON at inputs of their own, as far as there are some."""
+        whole = self.initial.get("dialect", {})
+        if self.is_bound and self.chosen is not None:
+            whole = self.chosen.fields.get("dialect", {})
+        if "dialect" in self.fields:
+            self.split_dialect(whole)
+        else:
+            self.drop_dialect_inputs()
+        if "variables" in self.fields:
+            self.split_variables(self.initial.get("variables", {}))
+        for name in {"dialect", "variables"}.intersection(self.fields):
+            self.fields[name].widget = MergedTextarea(self.fields[name].widget.attrs)
+
     def _show_sealed(self) -> None:
         """Say at each field that has to be typed again what is new to it."""
         seal = self.instance.sealed_by()
+        is_sealed = seal is not None and "secret_variables" in seal.columns
+        self.show_secret_variables(self.instance.secret_variables, seal.hosts if seal and is_sealed else "")
         if seal is None:
             return
         for name in set(seal.columns).intersection(self.fields):
@@ -175,14 +97,13 @@ class ConnectionForm(ModelForm):
         try:
             return secret.reveal()
         except ConfigurationError:
-            self.fields[
-                name
-            ].help_text = "What is stored can't be read: no key opens it. Type it again; blank keeps it."
+            self.fields[name].help_text = UNREADABLE
             return None
 
     def clean(self) -> dict[str, Any] | None:
         """Keep a shown secret that was not changed as it is stored, unless it was confirmed."""
         cleaned = super().clean() or self.cleaned_data
+        self.merge_secret_variables()
         for name in SHOWN:
             if name not in cleaned:
                 continue
@@ -192,7 +113,31 @@ class ConnectionForm(ModelForm):
             elif not cleaned[name] and self.initial.get(name):
                 cleaned[name] = REMOVE
         self._require_key(cleaned)
+        self._merge()
         return cleaned
+
+    def clean_preset(self) -> str:
+        """Keep the preset; one that is not there is none."""
+        typed: str = self.cleaned_data["preset"]
+        if self.add_prefix("preset") not in self.data:
+            return self.chosen.slug if self.chosen is not None else str(self.instance.preset)
+        return typed if typed == self.instance.preset or find(typed) is not None else ""
+
+    def _merge(self) -> None:
+        """Bring the inputs of dialect and variables into their columns; in the history those count as changed."""
+        wholes: dict[str, Any] = {}
+        if "dialect" in self.fields:
+            self.merge_dialect()
+            wholes["dialect"] = self.whole_dialect
+        if "variables" in self.fields:
+            self.merge_variables()
+            wholes["variables"] = self.whole_variables
+        cleaned = self.cleaned_data
+        changed = [name for name in self.changed_data if not name.startswith(OWN) and name not in wholes]
+        changed += [name for name, whole in wholes.items() if name in cleaned and cleaned[name] != whole]
+        if "secret_variables" not in changed and cleaned.get("secret_variables") not in (None, ""):
+            changed.append("secret_variables")
+        self.changed_data = changed
 
     def _is_confirmed(self, name: str, cleaned: dict[str, Any]) -> bool:
         """Whether a shown secret counts as typed again: its box was ticked, or a secret that is not shown was typed.
@@ -217,11 +162,19 @@ class ConnectionForm(ModelForm):
                 try:
                     conf.keys()
                 except ConfigurationError as error:
-                    self.add_error(field.name, str(error))
+                    for name in self._typed_for(field.name, cleaned):
+                        self.add_error(name, str(error))
+
+    def _typed_for(self, column: str, cleaned: dict[str, Any]) -> list[str]:
+        """The inputs that what is in a column was typed into."""
+        if column != "secret_variables" or column in self.changed_data:
+            return [column]
+        return self.typed_secrets(cleaned) or [column]
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Say an error of a field that this person's form does not have at the top instead of failing."""
+        """Say an error at the input it belongs to, or at the top if this person's form does not have the field."""
         if field is None and isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+            self._to_inputs(error.error_dict)
             elsewhere = [name for name in error.error_dict if name not in self.fields and name != NON_FIELD_ERRORS]
             messages = {name: error.error_dict.pop(name) for name in elsewhere}
             top = [f"{name}: {text}" for name, errors in messages.items() for one in errors for text in one.messages]
@@ -230,3 +183,16 @@ class ConnectionForm(ModelForm):
             if not error.error_dict:
                 return
         super().add_error(field, error)
+
+    def _to_inputs(self, found: dict[str, list[ValidationError]]) -> None:
+        """Take what is wrong with parts of a column to the inputs of those parts."""
+        for column in ("dialect", "variables", "secret_variables"):
+            texts = [text for one in found.pop(column, []) for text in one.messages]
+            for text in texts:
+                name, left = column, text
+                if column == "dialect":
+                    name = self.dialect_source(text)
+                else:
+                    left = self.take_variable_problems(column, text, self.instance)
+                if left:
+                    found.setdefault(name, []).append(ValidationError(left))

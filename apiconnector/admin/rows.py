@@ -8,17 +8,21 @@ from django.http import HttpResponse
 from django.utils.html import format_html
 
 from apiconnector import auth
+from apiconnector.admin import dialect_form
 from apiconnector.models.hosts import ADDRESS_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django.http import HttpRequest
 
     from apiconnector.models import Connection
 
+_ABOUT_VARIABLES = "Names that stand in the addresses and requests of this provider."
+_ABOUT_DIALECT = "The ways in which it departs from the OAuth standards. Empty for one that does not."
+
 _FIELDSETS: list[tuple[str | None, dict[str, Any]]] = [
-    (None, {"fields": ["name", "slug", "base_url", "auth_method"]}),
+    (None, {"fields": ["preset", "name", "slug", "base_url", "auth_method"]}),
     (
         "Credentials",
         {
@@ -75,13 +79,34 @@ _FIELDSETS: list[tuple[str | None, dict[str, Any]]] = [
 ]
 
 
-def fieldsets(connection: Connection | None) -> list[tuple[str | None, dict[str, Any]]]:
-    """All groups, with one for what methods of the site's own use; the credentials say where they may go."""
+def fieldsets(
+    connection: Connection | None,
+    *,
+    variables: Sequence[str] = (),
+    is_dialect_open: bool = False,
+    may_change: bool = True,
+) -> list[tuple[str | None, dict[str, Any]]]:
+    """All groups, with one for what methods of the site's own use; the credentials say where they may go.
+
+    ``variables`` are the inputs of those that are declared. Whoever may only look sees the dialect as the JSON it is.
+    """
     known = {name for _, options in _FIELDSETS for name in options["fields"]}
     extra = sorted({name for method in auth.methods() for name in method.fields} - known)
     more = [("More", {"fields": extra, "classes": ["apiconnector-group"]})] if extra else []
+    declared = [("Variables", {"fields": list(variables), "description": _ABOUT_VARIABLES})] if variables else []
+    own = [dialect_form.PREFIX + key for key in dialect_form.COMMON] if may_change else []
+    differs = {"fields": [*own, "dialect"], "classes": [] if is_dialect_open else ["collapse"]}
     first, (title, options), *rest = _FIELDSETS
-    return [first, (title, {**options, "description": _bound_to(connection)}), rest[0], *more, *rest[1:]]
+    credentials = (title, {**options, "description": _bound_to(connection)})
+    return [
+        first,
+        *declared,
+        credentials,
+        rest[0],
+        *more,
+        *rest[1:],
+        ("How this provider differs", {**differs, "description": _ABOUT_DIALECT}),
+    ]
 
 
 def _bound_to(connection: Connection | None) -> str:
@@ -111,6 +136,12 @@ def fields_css(request: HttpRequest) -> HttpResponse:
             f"{chosen} fieldset.apiconnector-group:has(.field-{names[0]}){_unless_filled(names)}"
             for names in (options["fields"] for _, options in _FIELDSETS if "apiconnector-group" in _classes(options))
             if not set(names) & set(method.fields)
+        ]
+        # One with an error stays in sight, whatever it is for.
+        rules += [
+            f"{chosen} .form-row.field-{dialect_form.PREFIX}{key}:not(.errors)"
+            for key in dialect_form.COMMON
+            if not dialect_form.uses(method, key)
         ]
     response = HttpResponse(",\n".join(rules) + " { display: none; }\n", content_type="text/css")
     response["Cache-Control"] = "private, max-age=60"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,12 +22,16 @@ _AGAIN = again(AuthorizationAttempt.Via.COMMAND)
 
 @dataclass(frozen=True)
 class Pasted:
-    """How it ended, in our words; ``error`` and ``error_description`` are the provider's, and not to be trusted."""
+    """How it ended, in our words; ``error`` and ``error_description`` are the provider's, and not to be trusted.
+
+    ``held`` is the attempt whose token is another account's, and waits for ``use_held()`` or ``discard_held()``.
+    """
 
     ok: bool
     message: str
     error: str = ""
     error_description: str = ""
+    held: AuthorizationAttempt | None = field(default=None, repr=False)
 
 
 def paste(begun: Begun, text: str) -> Pasted:
@@ -61,6 +65,7 @@ def paste(begun: Begun, text: str) -> Pasted:
         message=attempt.message,
         error=attempt.error,
         error_description=attempt.error_description,
+        held=attempt if attempt.outcome == AuthorizationAttempt.Outcome.HELD else None,
     )
 
 

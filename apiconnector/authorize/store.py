@@ -108,7 +108,7 @@ def _hold(attempt: AuthorizationAttempt, new: NewToken, old: Token) -> None:
         "account_id": new.account_id,
         "account_label": new.account_label,
     }
-    attempt.held_label = new.account_label or new.account_id
+    attempt.held_label = _told_apart(new, old)
     attempt.save(update_fields=["held", "held_label"])
     message = (
         f"This is another account: {attempt.held_label}. “{attempt.connection}” was authorized with "
@@ -117,6 +117,13 @@ def _hold(attempt: AuthorizationAttempt, new: NewToken, old: Token) -> None:
     )
     attempt.finish(Outcome.HELD, message)
     ConnectionEvent.record(attempt.connection, ConnectionEvent.Kind.FAILED, message, attempt.user)
+
+
+def _told_apart(new: NewToken, old: Token) -> str:
+    """What the new account is called; with its id where the old one is called the same."""
+    if not new.account_label or new.account_label != old.account_label:
+        return new.account_label or new.account_id
+    return f"{new.account_label[:150]} ({new.account_id[:100]})"
 
 
 def use_held(attempt: AuthorizationAttempt, *, actor: AbstractBaseUser | AnonymousUser | None = None) -> str:

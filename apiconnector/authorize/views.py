@@ -122,6 +122,7 @@ def _for_command(request: HttpRequest, attempt: AuthorizationAttempt, callback: 
     # All that the page asks for is there: for what is missing Django logs the whole context, at the level of debugging.
     context = {
         "ok": False,
+        "held": False,
         "link": "",
         "address": f"{attempt.redirect_uri}?{callback.query}",
         "connection": attempt.connection,
@@ -153,8 +154,10 @@ def _page(
     # To who began nothing here the page shows no words of a stranger, and not where the admin is.
     is_known = attempt is not None or has_begun(request)
     source = attempt or (callback if is_known else None)
+    is_held = attempt is not None and attempt.outcome == Outcome.HELD
     context = {
-        "ok": status == 200 and (attempt is None or attempt.outcome != Outcome.HELD),
+        "ok": status == 200 and not is_held,
+        "held": is_held,
         "message": message,
         "attempt": attempt,
         "error": getattr(source, "error", ""),

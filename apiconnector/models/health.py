@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from apiconnector import signals
+from apiconnector.models import accounts
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
 
@@ -41,11 +42,16 @@ def works_again(connection: Connection) -> None:
 
 def record_test(
     connection: Connection, result: TestResult, actor: AbstractBaseUser | AnonymousUser | None = None
-) -> None:
-    """Write down how a test went, and the account it found; ``actor`` is the person who pressed Test, if one did."""
+) -> str:
+    """Write down how a test went, and the account it found; ``actor`` is the person who pressed Test, if one did.
+
+    What is to be known of the account is written down, too, and returned: that another connection has it already.
+    """
     if result.ok and (result.label or result.account_id):
         Token.objects.filter(connection=connection).update(account_label=result.label, account_id=result.account_id)
-    if result.ok:
-        ConnectionEvent.record(connection, ConnectionEvent.Kind.TESTED, result.message, actor)
-    else:
+    if not result.ok:
         ConnectionEvent.record(connection, ConnectionEvent.Kind.FAILED, f"Test: {result.message}", actor)
+        return ""
+    warning = accounts.warning(connection, result.account_id)
+    ConnectionEvent.record(connection, ConnectionEvent.Kind.TESTED, f"{result.message} {warning}".rstrip(), actor)
+    return warning

@@ -62,10 +62,34 @@ def authorize_connection(out: Output, options: dict[str, Any]) -> int:
     if pasted.ok:
         out.line(pasted.message)
         return 0
+    if pasted.held is not None:
+        out.note(pasted.message)
+        return _decide(out, pasted.held)
     # A provider may repeat what was sent to it.
     words = connection.redactor()(": ".join(part for part in (pasted.error, pasted.error_description) if part))
     out.fail(f"{pasted.message} The provider said: {words}" if words else pasted.message)
     return 1
+
+
+def _decide(out: Output, attempt: AuthorizationAttempt) -> int:
+    """Ask whether another account takes the place of the one before; nothing but a yes means yes."""
+    out.note("Use the other account instead? [y/N]")
+    is_yes = sys.stdin.readline().strip().casefold() in {"y", "yes"}
+    # Read again: who is asked may take their time.
+    now = AuthorizationAttempt.objects.select_related("connection").filter(pk=attempt.pk).first()
+    if now is None:
+        out.fail("The attempt was removed in the meantime. Run the command again.")
+        return 1
+    if not is_yes:
+        out.fail(authorize.discard_held(now))
+        return 1
+    try:
+        message = authorize.use_held(now)
+    except ConfigurationError as error:
+        out.fail(str(error))
+        return 1
+    out.line(message)
+    return 0
 
 
 def refresh_tokens(out: Output, options: dict[str, Any]) -> int:

@@ -1,0 +1,29 @@
+"use strict";
+// The picker's search box. Without scripts the box is not shown, and the list is.
+document.addEventListener("DOMContentLoaded", () => {
+    const picker = document.querySelector("[data-apiconnector-presets]");
+    if (!picker) {
+        return;
+    }
+    const box = picker.querySelector("input[type=search]");
+    const said = picker.querySelector("[role=status]");
+    const cards = [...picker.querySelectorAll("li")];
+    picker.querySelector("[data-apiconnector-search]").hidden = false;
+    const filter = () => {
+        const words = box.value.toLowerCase().split(/\s+/);
+        for (const card of cards) {
+            const text = card.textContent.toLowerCase();
+            card.hidden = !words.every((word) => text.includes(word));
+        }
+        const found = cards.filter((card) => !card.hidden).length;
+        said.textContent = box.value.trim() ? `${found} of ${cards.length}` : "";
+    };
+    box.addEventListener("input", filter);
+    box.addEventListener("keydown", (event) => {
+        const found = cards.filter((card) => !card.hidden);
+        if (event.key === "Enter" && found.length === 1) {
+            found[0].querySelector("a").click();
+        }
+    });
+    filter(); // the browser may have kept what was typed
+});
