@@ -7,7 +7,7 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -62,7 +62,7 @@ class World:
         """Stands in for ``socket.getaddrinfo``: the names of providers are this server, and no others have https."""
         name = host.decode() if isinstance(host, bytes) else str(host)
         if name not in HOSTS and port != 443:
-            return _look_up(host, port, *args, **kwargs)  # a database, for instance
+            return cast("list[Any]", _look_up(host, port, *args, **kwargs))  # a database, for instance
         if name not in HOSTS or port != 443:
             self.unknown.append(f"{name}:{port}")
             raise socket.gaierror(socket.EAI_NONAME, "unknown on purpose")
