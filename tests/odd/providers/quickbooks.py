@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from tests.odd.fakes import CLIENT_ID, FORM, Fake, RefusedError, Reply, Request, Story, preset, route
 
-REALM = "9341453474484455"
+REALM, OTHER_REALM = "9341453474484455", "123145822244174"
 API = f"/v3/company/{REALM}/query"
 
 
@@ -43,6 +43,10 @@ class QuickBooks(Fake):
         "dialect.revoke.headers.Accept",  # sent by itself
     })  # fmt: skip
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.realm = REALM
+
     def client(self, request: Request) -> None:
         known = request.basic == (CLIENT_ID, self.client_secret)
         self.must(known, RefusedError(401, {"error": "invalid_client"}))
@@ -52,7 +56,7 @@ class QuickBooks(Fake):
     @route("GET", "appcenter.intuit.com", "/connect/oauth2")
     def consent(self, request: Request) -> Reply:
         self.takes(request.query, "client_id response_type scope redirect_uri state")
-        return self.back(request, realmId=REALM)
+        return self.back(request, realmId=self.realm)
 
     @route("POST", "oauth.platform.intuit.com", "/oauth2/v1/tokens/bearer")
     def token(self, request: Request) -> dict[str, Any]:
@@ -83,9 +87,11 @@ class QuickBooks(Fake):
         return {}
 
     @route("GET", "sandbox-quickbooks.api.intuit.com", API)
+    @route("GET", "sandbox-quickbooks.api.intuit.com", API.replace(REALM, OTHER_REALM))
     def query(self, request: Request) -> dict[str, Any]:
         words = {"fault": {"error": [{"message": "AuthenticationFailed", "code": "3200"}], "type": "AUTHENTICATION"}}
         self.must(self.knows(request.authorization.removeprefix("Bearer ")), RefusedError(401, words))
+        self.must(self.realm in request.path, RefusedError(403, {"fault": {"type": "AuthorizationFault"}}))
         # XML, else.
         self.must(request.headers.get("accept") == "application/json", RefusedError(406, {}))
         self.takes(request.query, "query")

@@ -38,6 +38,7 @@ class Salesforce(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.instance_url = f"https://{INSTANCE}"
+        self.user_id = "005"
 
     def refusal(self, error: str, words: str, status: int = 400) -> RefusedError:
         return RefusedError(status, {"error": error, "error_description": words})
@@ -87,4 +88,4 @@ class Salesforce(Fake):
         words = [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
         here = self.instance_url == f"https://{request.host}"
         self.must(here and self.knows(request.authorization.removeprefix("Bearer ")), RefusedError(401, words))
-        return {"user_id": "005", "preferred_username": "ada@example.org", "name": "Ada L."}
+        return {"user_id": self.user_id, "preferred_username": "ada@example.org", "name": "Ada L."}
