@@ -88,6 +88,18 @@ class TestThePicker:
         assert admin_client.post(f"{ADD}?preset=nobody", form(preset="nobody")).status_code == 302
         assert Connection.objects.get().preset == ""
 
+    @pytest.mark.parametrize(
+        "name", ["dialect", "variables", "variable_shop", "dialect_token_params", "preset", "slug"]
+    )
+    @pytest.mark.parametrize("value", ["", "[1]", "5", "nonsense", '"><script>', "x" * 3000, "%00", "%ff"])
+    @pytest.mark.parametrize("slug", ["", "shopify"])
+    def test_what_an_address_prefills_breaks_no_page(
+        self, admin_client: Client, name: str, value: str, slug: str
+    ) -> None:
+        page = admin_client.get(f"{ADD}?preset={slug}&{name}={value}")
+        assert page.status_code == 200
+        assert '"><script>' not in page.content.decode()
+
     def test_the_number_of_queries_is_constant(
         self, admin_client: Client, make_connection: Make, django_assert_num_queries: Any
     ) -> None:

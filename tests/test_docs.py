@@ -19,6 +19,7 @@ from django.apps import apps
 from django.dispatch import Signal
 
 from apiconnector import auth, checks, conf, exceptions, models, signals
+from apiconnector.admin import dialect_form
 from apiconnector.fields import EncryptedField
 from apiconnector.management.jobs import GROUPS
 from apiconnector.models.status import Status
@@ -294,6 +295,12 @@ def test_examples_of_expressions() -> None:
     with pytest.raises(exceptions.ExpressionError) as caught:
         compile_expression(mistake.splitlines()[1])
     assert str(caught.value) == mistake
+
+
+def test_inputs_of_the_dialect() -> None:
+    rows = [(label, key.strip("`")) for label, key in table(text("admin.md"), "How this provider differs")]
+    fields = {key: dialect_form.DialectInputs.base_fields[dialect_form.PREFIX + key] for key in dialect_form.COMMON}
+    assert rows == [(field.label, key) for key, field in fields.items()]
 
 
 def test_public_names_import() -> None:

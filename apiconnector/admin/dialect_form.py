@@ -185,10 +185,10 @@ class DialectInputs(forms.Form):
 
 #: The keys with an input of their own, in the order of the form.
 COMMON: Final = tuple(name.removeprefix(PREFIX) for name in DialectInputs.base_fields)
-CHOICES: Final = {
-    key: [value for value, _ in field.choices]
-    for key, field in ((key, DialectInputs.base_fields[PREFIX + key]) for key in COMMON)
-    if isinstance(field, forms.ChoiceField)
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "token_request_format": FORMATS,
+    "basic_encoding": BASIC_ENCODINGS,
+    "expires_unit": EXPIRES_UNITS,
 }
 DEFAULTS: Final = {key: _DOCUMENTED[key][0] for key in COMMON}
 

@@ -49,6 +49,15 @@ def add_connection(page: Page, world: World, name: str) -> None:
     expect(status(page)).to_have_text("Not authorized")
 
 
+def choose_preset(page: Page, world: World, name: str) -> None:
+    """Click Add and choose a provider; the form that it fills in is open afterwards."""
+    page.goto(world.admin("connection/"))
+    page.get_by_role("link", name=re.compile("^Add connection", re.IGNORECASE)).first.click()
+    page.get_by_label("Search").fill(name)
+    page.locator("#apiconnector-preset-list").get_by_role("link", name=name).click()
+    expect(page.locator(".apiconnector-guide h2")).to_contain_text(name)
+
+
 def open_connection(page: Page, world: World, name: str) -> None:
     """Open a connection from the list."""
     page.goto(world.admin("connection/"))

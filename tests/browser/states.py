@@ -15,7 +15,8 @@ from django.utils import timezone
 
 def fill() -> None:
     """Add what the pictures show. The names are made up, the hosts are those of RFC 2606."""
-    from apiconnector.models import Connection, Feed, FeedRun, Token, health
+    from apiconnector.models import AuthorizationAttempt, Connection, Feed, FeedRun, Token, health
+    from apiconnector.presets import find
 
     oauth = {
         "auth_method": "oauth2_authorization_code",
@@ -53,6 +54,42 @@ def fill() -> None:
         expires_at=timezone.now() + timedelta(hours=1),
         redirect_uri="https://www.example.com/oauth/callback",
         site="https://www.example.com",
+    )
+    shopify = find("shopify")
+    assert shopify is not None
+    shop = connection(
+        "Shop",
+        preset="shopify",
+        variables={"shop": "ada-shop"},
+        **{**oauth, **shopify.fields, "scope": "read_products,read_orders"},
+    )
+    Token.objects.create(
+        connection=shop,
+        access_token="example-token",
+        scope="read_products,read_orders",
+        account_label="Ada's shop",
+        account_id="gid://shopify/Shop/1",
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
+    AuthorizationAttempt.objects.create(
+        connection=shop,
+        state="example-state",
+        nonce="example-nonce",
+        redirect_uri="https://www.example.com/oauth/callback",
+        used_at=timezone.now(),
+        outcome=AuthorizationAttempt.Outcome.HELD,
+        held={
+            "access_token": "example-token-2",
+            "refresh_token": "",
+            "expires_at": None,
+            "refresh_expires_at": None,
+            "scope": "read_products,read_orders",
+            "values": {},
+            "hosts": [],
+            "account_id": "gid://shopify/Shop/2",
+            "account_label": "Grace's shop",
+        },
+        held_label="Grace's shop",
     )
     with override_settings(APICONNECTOR_KEYS=[Fernet.generate_key().decode()]):
         connection("Archive", auth_method="api_key", api_key="example-key")

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 #: Narrow as a telephone, and as wide as the window of a small laptop. Pixels.
 WIDTHS = [390, 1200]
 PAGES = [
-    *("connection/", "connection/add/", "connection/1/change/", "feed/", "feed/add/", "feed/1/change/"),
+    *(
+        "connection/",
+        "connection/add/",
+        "connection/add/?preset=shopify",
+        "connection/1/change/",
+        "feed/",
+        "feed/add/",
+        "feed/1/change/",
+    ),
     *("feedrun/", "feedrun/1/change/", "connectionevent/"),
 ]
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

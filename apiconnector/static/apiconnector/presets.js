@@ -26,4 +26,5 @@ document.addEventListener("DOMContentLoaded", () => {
         }
     });
     filter(); // the browser may have kept what was typed
+    box.focus(); // here adding begins, not at the form's first field
 });
