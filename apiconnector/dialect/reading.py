@@ -19,7 +19,7 @@ from apiconnector.dialect.keys import (
     TOKEN_MEMBERS,
     Dialect,
 )
-from apiconnector.dialect.request import BODY_FORMATS, DECLARED_METHODS, DeclaredRequest, TestRequest
+from apiconnector.dialect.request import BODY_FORMATS, DECLARED_METHODS, DeclaredRequest, Explained, TestRequest
 from apiconnector.dialect.variable import Variable
 from apiconnector.exceptions import DialectError, ExpressionError, TemplateError
 from apiconnector.templating import check, check_path, check_url, compile_expression
@@ -321,6 +321,20 @@ def _statuses(value: Any, place: str) -> tuple[int, ...]:
     return tuple(value)
 
 
+def _explained(value: Any, place: str) -> Explained:
+    declared = _object(value, place)
+    _known(declared, ("path", "words"), place)
+    if not declared.get("path") or not declared.get("words"):
+        raise _at(
+            place, 'enter where the code is, and what the codes mean: {"path": "body.code", "words": {"17": "…"}}'
+        )
+    words = {
+        code: _text(text, f"{place}.words.{shown(code)}")
+        for code, text in _object(declared["words"], f"{place}.words").items()
+    }
+    return Explained(_expression(declared["path"], f"{place}.path"), MappingProxyType(words))
+
+
 _TEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "params": _params,
     "headers": _headers,
@@ -328,6 +342,7 @@ _TEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "body": _or_null(_templates),
     "statuses": _statuses,
     "success_when": _rule,
+    "explain": _or_null(_explained),
 }
 
 
