@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "equivalents.md").read_text(encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from apiconnector.exceptions import AuthorizationRequired
+from apiconnector.exceptions import AuthorizationRequired, TokenRequestFailed
 from apiconnector.feeds import deliver
 from apiconnector.models import Connection, Feed, FeedRun, Token
 from apiconnector.presets import find
@@ -27,7 +27,7 @@ from tests.role_models.dance import (
     text,
 )
 from tests.role_models.serving import serving
-from tests.role_models.wp_oauth_server import WPOAuthServer
+from tests.role_models.wp_oauth_server import PASSWORD, WPOAuthServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,6 +262,30 @@ def test_without_pretty_links(site: Client, certificate: Certificate) -> None:
         with connect("blog") as api:
             assert api.get("?oauth=me").json()["ID"] == "7"
         assert "The provider revoked the token." in disconnect(site, connection)
+
+
+@pytest.mark.parametrize(
+    ("auth_method", "fields"),
+    [("oauth2_client_credentials", {}), ("oauth2_password", {"username": "ada", "password": PASSWORD})],
+)
+def test_its_other_grants(certificate: Certificate, auth_method: str, fields: dict[str, Any]) -> None:
+    """Nobody has to authorize; a token that ended is asked for anew, also in the free edition."""
+    server = WPOAuthServer(is_free=True)
+    with blog(server, certificate, auth_method=auth_method, **fields) as connection:
+        assert connection.status == "ready"
+        assert get_me().json()["ID"] == "7"
+        server.end_of_life()
+        assert get_me().json()["ID"] == "7"
+        grant = auth_method.removeprefix("oauth2_")
+        assert [sent["grant_type"] for sent in server.token_requests] == [grant, grant]
+
+
+def test_a_wrong_password_is_the_administrators_matter(certificate: Certificate) -> None:
+    fields = {"auth_method": "oauth2_password", "username": "ada", "password": "canary-mistyped"}
+    with blog(WPOAuthServer(), certificate, **fields) as connection:
+        with pytest.raises(TokenRequestFailed, match="user name or the password"):
+            get_me()
+        assert refreshed(connection).status == "misconfigured"
 
 
 def test_a_code_is_good_for_once(site: Client, certificate: Certificate) -> None:

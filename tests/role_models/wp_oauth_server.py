@@ -13,6 +13,8 @@ from tests.role_models.serving import Reply, in_json, to
 if TYPE_CHECKING:
     from tests.role_models.serving import Received
 
+PASSWORD = "canary-password"
+
 
 @dataclass
 class WPOAuthServer:
@@ -81,6 +83,12 @@ class WPOAuthServer:
             return self._exchanged(form)
         if form.get("grant_type") == "refresh_token":
             return self._refreshed(form)
+        if form.get("grant_type") == "client_credentials":
+            return self._granted(form.get("scope", "basic"))
+        if form.get("grant_type") == "password":
+            if (form.get("username"), form.get("password")) != ("ada", PASSWORD):
+                return in_json({"error": "invalid_grant", "error_description": "Not this user and password"}, 401)
+            return self._granted(form.get("scope", "basic"))
         return in_json({"error": "unsupported_grant_type"}, 400)
 
     def _exchanged(self, form: dict[str, str]) -> Reply:
