@@ -8,7 +8,7 @@ from apiconnector.dialect.kept import Kept, KeptValueError, KeptValueMissingErro
 from apiconnector.dialect.keys import EMPTY, Dialect
 from apiconnector.dialect.places import TEMPLATE_FIELDS, problem_with_names
 from apiconnector.dialect.reading import read
-from apiconnector.dialect.request import DeclaredRequest, TestRequest
+from apiconnector.dialect.request import DeclaredRequest, Explained, TestRequest
 from apiconnector.dialect.variable import Variable
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "TEMPLATE_FIELDS",
     "DeclaredRequest",
     "Dialect",
+    "Explained",
     "Kept",
     "KeptValueError",
     "KeptValueMissingError",

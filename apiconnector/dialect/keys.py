@@ -141,7 +141,8 @@ class Dialect:
     test_request: TestRequest = _key(
         TestRequest(),
         "What belongs to the test request beside method and path: `params`, `headers`, `format`, `body`, the accepted "
-        "`statuses` (empty: 2xx) and a rule, `success_when`.",
+        "`statuses` (empty: 2xx) and a rule, `success_when`. `explain` puts the API's own codes into words: `path` "
+        "finds the code in an answer that is no success, `words` says what each means.",
         "Slack: `body.ok`; GraphQL: a body",
     )
 

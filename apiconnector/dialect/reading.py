@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from apiconnector.dialect.keys import (
@@ -19,6 +20,7 @@ from apiconnector.dialect.parts import (
     mistake,
     one_of,
     or_null,
+    read_expression,
     read_flag,
     read_headers,
     read_kept,
@@ -30,12 +32,14 @@ from apiconnector.dialect.parts import (
     read_rule,
     read_seconds,
     read_templates,
+    read_text,
     read_url,
     read_variables,
     require_known,
 )
-from apiconnector.dialect.request import BODY_FORMATS, DECLARED_METHODS, DeclaredRequest, TestRequest
+from apiconnector.dialect.request import BODY_FORMATS, DECLARED_METHODS, DeclaredRequest, Explained, TestRequest
 from apiconnector.exceptions import DialectError
+from apiconnector.templating.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +147,20 @@ def _statuses(value: Any, place: str) -> tuple[int, ...]:
     return tuple(value)
 
 
+def _explained(value: Any, place: str) -> Explained:
+    declared = read_object(value, place)
+    require_known(declared, ("path", "words"), place)
+    if not declared.get("path") or not declared.get("words"):
+        raise mistake(
+            place, 'enter where the code is, and what the codes mean: {"path": "body.code", "words": {"17": "…"}}'
+        )
+    words = {
+        code: read_text(text, f"{place}.words.{shown(code)}")
+        for code, text in read_object(declared["words"], f"{place}.words").items()
+    }
+    return Explained(read_expression(declared["path"], f"{place}.path"), MappingProxyType(words))
+
+
 _TEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "params": read_params,
     "headers": read_headers,
@@ -150,6 +168,7 @@ _TEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "body": or_null(read_templates),
     "statuses": _statuses,
     "success_when": read_rule,
+    "explain": or_null(_explained),
 }
 
 

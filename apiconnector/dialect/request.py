@@ -43,8 +43,16 @@ class DeclaredRequest:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """The codes of an API in words: where an answer holds one, and what each means to an administrator."""
+
+    path: str
+    words: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class TestRequest:
-    """What the test request carries, and when its answer is a success."""
+    """What the test request carries, when its answer is a success, and what the codes in one that is none mean."""
 
     __test__ = False  # pytest would take it for a class of tests
 
@@ -54,3 +62,4 @@ class TestRequest:
     body: Any = None
     statuses: tuple[int, ...] = ()
     success_when: str = ""
+    explain: Explained | None = None

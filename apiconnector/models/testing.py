@@ -15,12 +15,14 @@ from apiconnector.templating import compile_template, search, truth
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from apiconnector.dialect import TestRequest
+    from apiconnector.dialect import Explained, TestRequest
     from apiconnector.models.connection import Connection
     from apiconnector.redaction import Redactor
 
 #: Characters of an answer that a test's result shows; of one with more bytes than the second, it shows none.
 _SHOWN_BODY, _READ_BODY = 4_000, 1_000_000
+#: Characters of a code that nothing is known of.
+_SHOWN_CODE = 50
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,10 @@ def run_test(connection: Connection) -> TestResult:
         return TestResult(ok=False, status_code=None, message=_no_answer(error))
     message = f"The API answered {answer.status_code} {answer.reason or ''}".rstrip() + "."
     accepted = answer.status_code in declared.statuses if declared.statuses else answer.ok
-    if not accepted:
-        message = f"{message} {_advice(answer.status_code)}".rstrip()
-        result = TestResult(ok=False, status_code=answer.status_code, message=message)
-    elif reason := _broken_rule(declared.success_when, answer):
-        result = TestResult(ok=False, status_code=answer.status_code, message=f"{message} {reason}")
+    reason = _broken_rule(declared.success_when, answer) if accepted else _advice(answer.status_code)
+    if reason or not accepted:
+        words = " ".join(filter(None, (message, _explanation(declared.explain, answer), reason)))
+        result = TestResult(ok=False, status_code=answer.status_code, message=words)
     else:
         result = _picked(connection, answer, message)
     redact = connection.redactor()
@@ -115,6 +116,24 @@ def _broken_rule(rule: str, answer: requests.Response) -> str:
     except ExpressionError as error:
         return f"Whether that is a success can't be told: {error}"
     return f"That is no success by the rule of the dialect: {rule}"
+
+
+def _explanation(declared: Explained | None, answer: requests.Response) -> str:
+    """What the API's own code in an answer means, by the dialect; empty where there is none."""
+    if declared is None:
+        return ""
+    try:
+        found = search(declared.path, expiry.root_of(answer, expiry.body_of(answer)))
+    except ExpressionError:
+        return ""
+    if isinstance(found, bool) or not isinstance(found, str | int | float) or found == "":
+        return ""
+    code = str(found)
+    if words := declared.words.get(code, ""):
+        return f"Code {code}: {words}"
+    return (
+        f"The code {''.join(filter(str.isprintable, code))[:_SHOWN_CODE]} is not among those that the dialect explains."
+    )
 
 
 def _picked(connection: Connection, answer: requests.Response, message: str) -> TestResult:

@@ -16,7 +16,7 @@ _MAX_FIELDS = 100
 _FORM_NAME = re.compile(r"[\w.\-\[\]]+")
 
 # Names are compared without case and punctuation: errorCode, error_code and ERROR-CODE are one.
-_ERROR_NAMES = ("error", "errorcode", "errortype", "errcode", "errors")
+_ERROR_NAMES = ("error", "errorcode", "errortype", "errcode", "errors", "err", "ecode")
 #: They name an error where there is one, and say nothing beside a token: ``"status": "success"``.
 _CODE_NAMES = (*_ERROR_NAMES, "code", "status", "name")
 #: ``type`` counts inside an error only; at the top it is the address of a page (RFC 9457 section 3.1.1).
@@ -33,6 +33,7 @@ _WORD_NAMES = (
     "msg",
     "title",
     "hint",
+    "reason",
 )
 _MAX_DEPTH = 4
 _MAX_ITEMS = 10
@@ -134,6 +135,9 @@ def _collect(value: Any, codes: list[str], words: list[str], *, depth: int) -> N
         for name in _INNER_CODE_NAMES if depth else _CODE_NAMES:
             _collect(members.get(name), codes, words, depth=depth + 1)
         words += [members[name] for name in _WORD_NAMES if isinstance(members.get(name), str) and members[name]]
+        field, code = members.get("field"), members.get("code")
+        if field and isinstance(field, str) and isinstance(code, str):
+            words.append(f"{field}: {code}")  # of a list of parameters, each with what is wrong with it
     elif isinstance(value, list):
         for item in value[:_MAX_ITEMS]:
             _collect(item, codes, words, depth=depth + 1)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Codes are compared by ``plain_name``. These mean "not now", whatever the status.
 _NOT_NOW = frozenset({
     "temporarilyunavailable", "servererror", "slowdown", "internalerror", "internalservererror", "fatalerror",
-    "serviceunavailable", "ratelimited", "ratelimitexceeded", "toomanyrequests", "requesttimeout",
+    "serviceunavailable", "ratelimited", "ratelimitexceeded", "toomanyrequests", "requesttimeout", "unknownerror",
 })  # fmt: skip
 #: The same in words, for servers that call it otherwise.
 _NOT_NOW_WORDS = re.compile(r"too many requests|rate[ -]?limit", re.IGNORECASE)
@@ -36,8 +36,8 @@ _DEAD = {
     }),
     "refresh_token": frozenset({
         "invalidgrant", "invalidrefreshtoken", "badrefreshtoken", "refreshtokenexpired", "expiredrefreshtoken",
-        "invalidtoken", "expiredtoken", "tokenexpired", "tokenrevoked", "invalidcode", "badverificationcode",
-        "unauthorizedclient", "interactionrequired", "consentrequired", "loginrequired",
+        "invalidtoken", "expiredtoken", "tokenexpired", "tokenrevoked", "tokennotfound", "invalidcode",
+        "badverificationcode", "unauthorizedclient", "interactionrequired", "consentrequired", "loginrequired",
     }),
 }  # fmt: skip
 #: For servers without a code of their own for it: the grant's name, and beside it a word for being dead.
@@ -62,6 +62,8 @@ _BAD_CLIENT = frozenset({
     "invalidclient", "invalidclientid", "invalidclientsecret", "badclientid", "badclientsecret",
     "incorrectclientcredentials", "invalidclientcredentials", "clientnotfound",
 })  # fmt: skip
+#: For servers that have no code for it: what names the client; beside it a word that says it is wrong.
+_WRONG_CLIENT = re.compile(r"(?:client|app(?:lication)?)[\s_-]*(?:id|secret|key|credentials)(?![a-z])", re.IGNORECASE)
 _IN_ADDRESSES = ":/[]@!$&'()*+,;=%~"
 _REGISTER_REDIRECT = "Register the redirect URI shown on the connection's page at the provider, byte for byte."
 
@@ -108,18 +110,19 @@ def refusal(
     *,
     report: ErrorReport,
     problem: str = "",
+    token: Any = None,
 ) -> TokenRequestFailed:
     """Make the error for an answer from ``url`` that holds no token; the caller raises it.
 
     Its text is ours. The provider's own words, as found in ``report``, are in ``error`` and ``error_description``,
     shortened, without control characters and without the ``secrets`` that were sent. ``problem`` says why the answer
-    could not be read as the dialect says.
+    could not be read as the dialect says; ``token`` is what stands where the access token should.
     """
     data = parse_body(answer.body)
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status_code < HTTPStatus.BAD_REQUEST:
         act, message = Act.ADMINISTRATOR, _redirected(url, answer, secrets)
     else:
-        act, message = _not_now(answer, data, report) or _refused(answer, data, report, grant, client)
+        act, message = _not_now(answer, data, report) or _refused(answer, report, grant, client, token)
         if problem:
             message = f"{message} {problem}"
     return TokenRequestFailed(
@@ -168,7 +171,7 @@ def _not_now(answer: Answer, data: Any, report: ErrorReport) -> tuple[Act, str] 
 
 
 def _refused(
-    answer: Answer, data: Any, report: ErrorReport, grant: Grant, client: ClientAuthentication
+    answer: Answer, report: ErrorReport, grant: Grant, client: ClientAuthentication, token: Any
 ) -> tuple[Act, str]:
     """What the provider means to refuse: the grant, the client, or the request as such."""
     codes = [plain_name(code) for code in report.codes]
@@ -183,7 +186,7 @@ def _refused(
         return Act.ADMINISTRATOR, f"The provider refused the token request (status {answer.status_code}). {_COMPARE}"
     if report.present:
         return Act.NOBODY, f"The provider answered with an error instead of a token. {_GO_ON}"
-    if isinstance(data, dict) and data.get("access_token"):
+    if token:
         return Act.NOBODY, f"The provider sent a token that can't be used: it is no plain text, or too long. {_GO_ON}"
     return Act.NOBODY, f"The token URL answered without an access token. {_GO_ON}"
 
@@ -196,10 +199,19 @@ def _bad_client(
     if own_words := _REJECTED.get(grant.grant_type, ""):
         is_refused = status >= HTTPStatus.BAD_REQUEST or report.present
         return f"{own_words} (Status {status}.)" if is_refused else ""
-    is_bad = _BAD_CLIENT.intersection(codes) or _names_client(codes, report)
+    is_bad = (
+        bool(_BAD_CLIENT.intersection(codes))
+        or _names_client(codes, report)
+        or any(_says(_WRONG_CLIENT, text) for text in (*report.codes, *report.words))
+    )
     if is_bad or (status == HTTPStatus.UNAUTHORIZED and not report.present):
         return f"{_REJECTED_CLIENT} {client.hint}".rstrip()
     return _REJECTED_PERSON if grant.grant_type == "password" and "invalidgrant" in codes else ""
+
+
+def _says(subject: re.Pattern[str], text: str) -> bool:
+    """Whether a text says of a subject that it is wrong or dead."""
+    return bool(subject.search(text) and _DEAD_WORDS.search(text) and not _OTHER_WORDS.search(text))
 
 
 def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:
@@ -212,10 +224,7 @@ def _is_dead(codes: list[str], report: ErrorReport, grant: Grant) -> bool:
         return True
     if _BAD_CLIENT.intersection(codes) or any(code in _ADVICE for code in codes):
         return False
-    return any(
-        _GRANT_WORDS[kind].search(text) and _DEAD_WORDS.search(text) and not _OTHER_WORDS.search(text)
-        for text in (*report.codes, *report.words)
-    )
+    return any(_says(_GRANT_WORDS[kind], text) for text in (*report.codes, *report.words))
 
 
 def _names_client(codes: list[str], report: ErrorReport) -> bool:

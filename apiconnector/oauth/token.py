@@ -108,7 +108,15 @@ def _asked(  # noqa: PLR0917 - all are needed, and named alike
         problem = str(error)
     read = _Read(answer, data, picked, reported(data, picked))
     token = None if problem else _read_token(read, now, secrets, ways)
-    return token or refusal(request.url, answer, grant, client, secrets, report=read.report, problem=problem)
+    if token is not None:
+        return token
+    found = _members(read).get("access_token")
+    return refusal(request.url, answer, grant, client, secrets, report=read.report, problem=problem, token=found)
+
+
+def _members(read: _Read) -> dict[str, Any]:
+    """The members of an answer by their names in RFC 6749."""
+    return {**(read.data if isinstance(read.data, dict) else {}), **read.picked}
 
 
 def _read_token(read: _Read, now: datetime, sent: tuple[str, ...], ways: Ways) -> TokenAnswer | None:
@@ -116,7 +124,7 @@ def _read_token(read: _Read, now: datetime, sent: tuple[str, ...], ways: Ways) -
     is_success = 200 <= read.answer.status_code < 300 and not read.report.present
     if not is_success or not (isinstance(data, dict) or picked):
         return None
-    members = {**(data if isinstance(data, dict) else {}), **picked}
+    members = _members(read)
     access_token = members.get("access_token")
     # Everything else in a refresh token's place, such as null or false, means that there is none.
     refresh_token = members["refresh_token"] if isinstance(members.get("refresh_token"), str) else ""

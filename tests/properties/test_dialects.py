@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEYS = [name for name, *_ in documented()]
 #: What belongs somewhere in a dialect, so that examples come further than the first key.
-PIECES = st.one_of(
+PIECES: st.SearchStrategy[Any] = st.one_of(
     json_values(),
     st.sampled_from([
         "json", "GET", "query", "form", "raw", "milliseconds", "status == `400`", "body.ok", "[0-9]+", ".*", "(", "{{ shop }}", "{{ client_id }}",
