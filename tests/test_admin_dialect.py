@@ -13,6 +13,7 @@ from django.contrib.admin.models import LogEntry
 from apiconnector.admin.dialect_form import COMMON, DEFAULTS, PREFIX
 from apiconnector.dialect.keys import documented
 from apiconnector.models import Connection, ConnectionEvent
+from apiconnector.presets import find
 from tests.browserless import ALL_BUT_SECRETS, change_url, clerk, shown, submit
 from tests.test_admin import ADD, errors, form
 
@@ -124,6 +125,15 @@ class TestTheInputs:
         assert folded(admin_client.get(ADD))
         assert folded(admin_client.get(change_url(make_connection())))
         assert not folded(admin_client.get(change_url(make_connection(slug="b", dialect={"expires_unit": "seconds"}))))
+        brought: Any = find("google")
+        assert folded(admin_client.get(f"{ADD}?preset=google")), "nobody has to look at what a preset brings"
+        asis = make_connection(slug="c", preset="google", dialect=brought.fields["dialect"])
+        assert folded(admin_client.get(change_url(asis)))
+        assert not folded(
+            admin_client.get(
+                change_url(make_connection(slug="d", preset="google", dialect={"expires_unit": "seconds"}))
+            )
+        )
         page = admin_client.post(ADD, form(name="", dialect_expires_unit="milliseconds"))
         assert errors(page)
         assert not folded(page)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from apiconnector.admin import dialect_form, presets, variables
 from apiconnector.admin.acts import ConnectionActs
 from apiconnector.admin.rows import fieldsets
+from apiconnector.presets import find
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -24,7 +25,7 @@ class Inputs(ConnectionActs):
         return fieldsets(
             obj,
             variables=list(self._inputs(request, obj)) if may_change else (),
-            is_dialect_open=dialect_form.is_filled(request.POST, _shown(request, obj)),
+            is_dialect_open=dialect_form.is_filled(request.POST, _differing(request, obj)),
             may_change=may_change,
         )
 
@@ -50,6 +51,13 @@ def _shown(request: HttpRequest, connection: Connection | None) -> Any:
         return connection.dialect
     preset = presets.chosen(request)
     return preset.fields.get("dialect") if preset is not None else None
+
+
+def _differing(request: HttpRequest, connection: Connection | None) -> Any:
+    """The same, unless it is just what the preset brought: nobody has to look at that."""
+    preset = presets.chosen(request) if connection is None else find(connection.preset)
+    shown = _shown(request, connection)
+    return None if preset is not None and shown == preset.fields.get("dialect") else shown
 
 
 def _declared(request: HttpRequest, connection: Connection | None) -> dict[str, Variable]:
