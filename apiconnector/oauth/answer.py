@@ -54,8 +54,11 @@ def parse_body(body: bytes) -> Any:
 
 
 def _parse_form(text: str) -> dict[str, str] | None:
+    if "=" not in text:
+        return None
     try:
-        pairs = parse_qsl(text, errors="replace", max_num_fields=_MAX_FIELDS)
+        # A scope that is empty says that none was granted.
+        pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MAX_FIELDS)
     except ValueError:
         return None
     # A sentence or a page with "=" in it is no form.
