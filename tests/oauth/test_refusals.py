@@ -68,6 +68,9 @@ CASES: dict[str, tuple[int, Any, tuple[Act, Act, Act]]] = {
         400, {"statusCode": 400, "error": "Bad Request", "message": "Refresh token expired"}, (ADMIN, PERSON, ADMIN),
     ),
     "a free edition without refresh": (400, {"error": "unauthorized_client"}, (ADMIN, PERSON, ADMIN)),
+    "an app that is gone": (
+        400, {"error": "unauthorized_client", "error_description": "AADSTS700016: Application was not found"}, (ADMIN,) * 3
+    ),
     "interaction_required": (400, {"error": "interaction_required"}, (ADMIN, PERSON, ADMIN)),
     "invalid_token": (400, {"error": "invalid_token"}, (ADMIN, PERSON, ADMIN)),
     # The client, or the request
