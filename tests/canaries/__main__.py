@@ -1,4 +1,7 @@
-"""``python -m tests.canaries``: every failure with every auth method. The test suite tries a sample of them."""
+"""``python -m tests.canaries``: every failure with every auth method. The test suite tries a sample of them.
+
+``CANARIES_HALF`` is 1 or 2 for every other one of them, so that two can run beside each other.
+"""
 
 from __future__ import annotations
 
