@@ -59,7 +59,8 @@ class Addressed(models.Model):
         """The same, with the columns that name each.
 
         Placeholders are filled from the variables and from what was kept with the token, and from no secret: whatever
-        fills them to send a request has to do the same up to the path.
+        fills them to send a request has to do the same up to the path. An address that waits for a value which comes
+        with a token names no host yet: nothing can be sent there.
         """
         addresses = tuple((name, hosts.text(getattr(self, name))) for name in hosts.ADDRESS_FIELDS)
         if self.dialect:
@@ -67,9 +68,20 @@ class Addressed(models.Model):
         allowed = hosts.texts(self.allowed_hosts)
         if any("{{" in text for text in allowed) or any("{{" in text for _, text in addresses):
             known = names.public(self)
-            addresses = tuple((name, hosts.filled(text, known, is_address=True)) for name, text in addresses)
-            allowed = tuple(hosts.filled(text, known, is_address=False) for text in allowed)
+            missing = self._kept_names() - known.keys()
+            addresses = tuple(
+                (name, hosts.filled(text, known, is_address=True, missing=missing)) for name, text in addresses
+            )
+            allowed = tuple(
+                filter(None, (hosts.filled(text, known, is_address=False, missing=missing) for text in allowed))
+            )
         return hosts.named(addresses, allowed)
+
+    def _kept_names(self) -> frozenset[str]:
+        try:
+            return self.read_dialect().kept_names()
+        except DialectError:
+            return frozenset()
 
     def _dialect_addresses(self) -> list[str]:
         try:
@@ -101,7 +113,9 @@ class Addressed(models.Model):
         trial._state.fields_cache.pop("token", None)
         model: Any = type(self)._meta.get_field("token").related_model
         trial.on_trial = model(values=dict(values))
-        new = hosts.new_among(trial.secret_hosts(), self.typed_hosts())
+        # Typed for and named now: a host that was taken out since is not the provider's to bring back.
+        told = trial.secret_hosts()
+        new = hosts.new_among(told, self.typed_hosts()) | hosts.new_among(told, self.secret_hosts())
         if new:
             where = trial._in_words(new, trial.named_hosts())  # noqa: SLF001 - its own class
             raise KeptValueError(
