@@ -23,6 +23,7 @@ from apiconnector.dialect.request import BODY_FORMATS, DECLARED_METHODS, Declare
 from apiconnector.dialect.variable import Variable
 from apiconnector.exceptions import DialectError, ExpressionError, TemplateError
 from apiconnector.templating import check, check_path, check_url, compile_expression
+from apiconnector.templating.segments import leads_elsewhere
 from apiconnector.templating.words import did_you_mean, listed, shown
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ FIXED_NAMES: Final = frozenset({
 })  # fmt: skip
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+#: What no path below the base URL begins with: two slashes, or a scheme of its own.
+_ELSEWHERE: Final = re.compile(r"//|https?:(?!//)|(?!https?://)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
+#: What none has in it.
+_UNFIT: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 _LONGEST_PATTERN: Final = 500
 _LONGEST_LIFETIME: Final = 100 * 365 * 24 * 3600
 #: The largest dialect, in characters of JSON.
@@ -276,9 +281,15 @@ def _url(value: Any, place: str) -> str:
             check_path(url)
     except TemplateError as error:
         raise DialectError(f"{place}: {error}") from None
-    if not url or url.startswith("//"):
+    path = re.split(r"[?#]", url, maxsplit=1)[0]
+    if not url or _ELSEWHERE.match(url) or _UNFIT.search(url) or leads_elsewhere(path):
         raise _at(place, "enter an address, or a path below the base URL")
     return url
+
+
+def _fields_of_body(request: DeclaredRequest | TestRequest, place: str) -> None:
+    if request.body is not None and request.format != "json" and not isinstance(request.body, dict):
+        raise _at(f"{place}.body", "fields of a form or of a query are a JSON object")
 
 
 _REQUEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
@@ -305,8 +316,7 @@ def _request(*keys: str, method: str) -> Callable[[Any, str], DeclaredRequest]:
             raise _at(place, "enter a url: a whole address, or a path below the base URL")
         values = {key: _REQUEST_READERS[key](content, f"{place}.{key}") for key, content in declared.items()}
         request = DeclaredRequest(**{"method": method, **values})
-        if request.body is not None and request.format != "json" and not isinstance(request.body, dict):
-            raise _at(f"{place}.body", "fields of a form or of a query are a JSON object")
+        _fields_of_body(request, place)
         if request.body is not None and request.method == "GET" and request.format != "query":
             raise _at(f"{place}.body", 'a GET has no body: choose the format "query", or another method')
         return request
@@ -334,7 +344,9 @@ _TEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
 def _test(value: Any, place: str) -> TestRequest:
     declared = _object(value, place)
     _known(declared, tuple(_TEST_READERS), place)
-    return TestRequest(**{key: _TEST_READERS[key](content, f"{place}.{key}") for key, content in declared.items()})
+    request = TestRequest(**{key: _TEST_READERS[key](content, f"{place}.{key}") for key, content in declared.items()})
+    _fields_of_body(request, place)
+    return request
 
 
 _READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
