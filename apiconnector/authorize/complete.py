@@ -12,7 +12,7 @@ from apiconnector.authorize.fingerprint import fingerprint
 from apiconnector.authorize.grant import exchange
 from apiconnector.authorize.issuer import refusal
 from apiconnector.authorize.store import store
-from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
+from apiconnector.exceptions import Act, ConfigurationError, RequestRefused, TokenRequestFailed
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, health
 from apiconnector.redaction import remember
 
@@ -101,7 +101,7 @@ def complete(attempt: AuthorizationAttempt, callback: Callback) -> None:
         store(attempt, exchange(attempt, callback))
     except TokenRequestFailed as error:
         _refused(attempt, error)
-    except ConfigurationError as error:
+    except (ConfigurationError, RequestRefused) as error:
         _fail(attempt, Outcome.FAILED, str(error))
 
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from apiconnector.client import token_sender
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import ConnectionEvent, Token, declared, health, names, site, token_requests
+from apiconnector.models import (
+    AuthorizationAttempt,
+    ConnectionEvent,
+    Token,
+    declared,
+    health,
+    names,
+    site,
+    token_requests,
+)
 from apiconnector.oauth import revoke
 
 if TYPE_CHECKING:
@@ -26,6 +35,7 @@ def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUse
     The token of another site is only deleted: that site goes on using it.
     Never raises for what the provider does: the token row is gone in any case.
     """
+    AuthorizationAttempt.objects.of(connection).forget_held("The connection was disconnected in the meantime.")
     token = Token.objects.filter(connection=connection).first()
     if token is None:
         return f"“{connection}” holds no token."

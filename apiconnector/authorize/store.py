@@ -63,9 +63,7 @@ def _replace(
     ConnectionEvent.record(
         connection, ConnectionEvent.Kind.AUTHORIZED, _joined(message, _whose(new)), actor or attempt.user
     )
-    AuthorizationAttempt.objects.filter(connection=connection, outcome=Outcome.HELD).update(
-        held="", outcome=Outcome.FAILED, message="The connection was authorized anew in the meantime."
-    )
+    AuthorizationAttempt.objects.of(connection).forget_held("The connection was authorized anew in the meantime.")
 
 
 def _joined(*sentences: str) -> str:

@@ -6,6 +6,7 @@ Nothing here sends anything or knows a model: values are filled in and requests 
 
 from apiconnector.dialect.kept import Kept, KeptValueError, KeptValueMissingError, keep
 from apiconnector.dialect.keys import EMPTY, Dialect
+from apiconnector.dialect.members import members
 from apiconnector.dialect.places import TEMPLATE_FIELDS, problem_with_names
 from apiconnector.dialect.reading import read
 from apiconnector.dialect.request import DeclaredRequest, Explained, TestRequest
@@ -23,6 +24,7 @@ __all__ = [
     "TestRequest",
     "Variable",
     "keep",
+    "members",
     "problem_with_names",
     "read",
 ]

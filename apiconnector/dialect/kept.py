@@ -43,6 +43,11 @@ def keep(declared: Mapping[str, Kept], root: Any, *, where: str, secrets: Collec
     return {name: _kept(name, kept, root, where, secrets) for name, kept in declared.items()}
 
 
+def _is_text(text: str) -> bool:
+    """Whether a text can be sent: half a surrogate pair can't."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _kept(name: str, kept: Kept, root: Any, where: str, secrets: Collection[str]) -> Any:
     try:
         value = search(kept.path, root)
@@ -55,7 +60,7 @@ def _kept(name: str, kept: Kept, root: Any, where: str, secrets: Collection[str]
         )
     text = str(value)
     is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-    if not is_plain or len(text) > MAX_VALUE or not re.fullmatch(kept.pattern, text):
+    if not is_plain or len(text) > MAX_VALUE or not _is_text(text) or not re.fullmatch(kept.pattern, text):
         raise KeptValueError(
             f"{where} has a value “{name}” that does not match its pattern {kept.pattern}. It was not used. If the "
             "value is right, correct the pattern in the dialect."

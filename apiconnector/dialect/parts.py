@@ -11,6 +11,7 @@ from apiconnector.dialect.keys import TOKEN_MEMBERS
 from apiconnector.dialect.variable import Variable
 from apiconnector.exceptions import DialectError, ExpressionError, TemplateError
 from apiconnector.templating import check, check_path, check_url, compile_expression
+from apiconnector.templating.segments import leads_elsewhere
 from apiconnector.templating.words import did_you_mean, listed, shown
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ FIXED_NAMES: Final = frozenset({
 })  # fmt: skip
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+#: What no path below the base URL begins with: two slashes, or a scheme of its own.
+_ELSEWHERE: Final = re.compile(r"//|https?:(?!//)|(?!https?://)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
+#: What none has in it.
+_UNFIT: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 _LONGEST_PATTERN: Final = 500
 _LONGEST_LIFETIME: Final = 100 * 365 * 24 * 3600
 
@@ -226,6 +231,7 @@ def read_url(value: Any, place: str) -> str:
             check_path(url)
     except TemplateError as error:
         raise DialectError(f"{place}: {error}") from None
-    if not url or url.startswith("//"):
+    path = re.split(r"[?#]", url, maxsplit=1)[0]
+    if not url or _ELSEWHERE.match(url) or _UNFIT.search(url) or leads_elsewhere(path):
         raise mistake(place, "enter an address, or a path below the base URL")
     return url

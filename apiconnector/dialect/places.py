@@ -24,14 +24,17 @@ def _with(names: AllowedNames, *more: str) -> AllowedNames:
     return names._replace(exact=names.exact | frozenset(more))
 
 
+#: Where no token is there yet.
+_BEFORE_TOKEN: Final = CONNECTION_NAMES._replace(secrets=CONNECTION_NAMES.secrets - {"access_token"})
+
 #: The keys that hold templates, each with the names they may use beside the connection's own.
 TEMPLATE_FIELDS: Final[dict[str, AllowedNames]] = {
     "authorization_params": _with(BROWSER_NAMES, "scope", "redirect_uri", "state"),
-    "token_params": _with(CONNECTION_NAMES, "scope", "redirect_uri", "code", "code_verifier"),
+    "token_params": _with(_BEFORE_TOKEN, "scope", "redirect_uri", "code", "code_verifier"),
     "refresh_params": _with(CONNECTION_NAMES, "scope", "refresh_token"),
-    "token_headers": _with(CONNECTION_NAMES, "scope"),
+    "token_headers": _with(_BEFORE_TOKEN, "scope"),
     "after_authorize": AFTER_AUTHORIZE_NAMES,
-    "login": _with(CONNECTION_NAMES, "scope"),
+    "login": _with(_BEFORE_TOKEN, "scope"),
     "second_token": _with(CONNECTION_NAMES, "scope"),
     "revoke": _with(CONNECTION_NAMES, "refresh_token"),
     "test_request": CONNECTION_NAMES,

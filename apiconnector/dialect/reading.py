@@ -120,6 +120,11 @@ _REQUEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
 }
 
 
+def _fields_of_body(request: DeclaredRequest | TestRequest, place: str) -> None:
+    if request.body is not None and request.format != "json" and not isinstance(request.body, dict):
+        raise mistake(f"{place}.body", "fields of a form or of a query are a JSON object")
+
+
 def _request(*keys: str, method: str) -> Callable[[Any, str], DeclaredRequest]:
     """A reader of requests that have these keys beside those of every one, and this method by default."""
     known = ("url", "method", "format", "params", "headers", "body", *keys)
@@ -131,8 +136,7 @@ def _request(*keys: str, method: str) -> Callable[[Any, str], DeclaredRequest]:
             raise mistake(place, "enter a url: a whole address, or a path below the base URL")
         values = {key: _REQUEST_READERS[key](content, f"{place}.{key}") for key, content in declared.items()}
         request = DeclaredRequest(**{"method": method, **values})
-        if request.body is not None and request.format != "json" and not isinstance(request.body, dict):
-            raise mistake(f"{place}.body", "fields of a form or of a query are a JSON object")
+        _fields_of_body(request, place)
         if request.body is not None and request.method == "GET" and request.format != "query":
             raise mistake(f"{place}.body", 'a GET has no body: choose the format "query", or another method')
         return request
@@ -175,7 +179,9 @@ _TEST_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
 def _test(value: Any, place: str) -> TestRequest:
     declared = read_object(value, place)
     require_known(declared, tuple(_TEST_READERS), place)
-    return TestRequest(**{key: _TEST_READERS[key](content, f"{place}.{key}") for key, content in declared.items()})
+    request = TestRequest(**{key: _TEST_READERS[key](content, f"{place}.{key}") for key, content in declared.items()})
+    _fields_of_body(request, place)
+    return request
 
 
 _READERS: Final[dict[str, Callable[[Any, str], Any]]] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
-from apiconnector.models import Feed
+from apiconnector.models import Feed, names
 from apiconnector.models.names import Names
 from apiconnector.templating import fill, fill_path
 
@@ -29,12 +29,10 @@ def context_of(run: FeedRun, connection: Connection) -> Names:
     """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
-    token = getattr(connection, "token", None)
     data = run.input
     values = {
         **data,
-        **connection.variables,
-        **(token.values if token is not None else {}),
+        **names.public(connection),
         "data": data,
         "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},

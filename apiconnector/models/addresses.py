@@ -52,33 +52,36 @@ class Addressed(models.Model):
         return str(field.verbose_name)
 
     def secret_hosts(self) -> frozenset[str]:
-        """The hosts that this connection's secrets may go to, as ``apiconnector.models.hosts`` writes them.
-
-        An address that only a token's values fill is here as it is without them, too: nothing can be sent there, and
-        what is sealed now is still needed when the token is replaced or gone.
-        """
-        found = self.named_hosts().hosts
-        if not self.kept_values:
-            return found
-        return found | hosts.unreadable(self._named(names.typed(self)).hosts)
+        """The hosts that this connection's secrets may go to, as ``apiconnector.models.hosts`` writes them."""
+        return self.named_hosts().hosts
 
     def named_hosts(self) -> hosts.Named:
         """The same, with the columns that name each.
 
         Placeholders are filled from the variables and from what was kept with the token, and from no secret: whatever
-        fills them to send a request has to do the same up to the path.
+        fills them to send a request has to do the same up to the path. An address that waits for a value which comes
+        with a token names no host yet: nothing can be sent there.
         """
-        return self._named(names.public(self))
-
-    def _named(self, known: Mapping[str, Any]) -> hosts.Named:
         addresses = tuple((name, hosts.text(getattr(self, name))) for name in hosts.ADDRESS_FIELDS)
         if self.dialect:
             addresses += tuple(("dialect", address) for address in self._dialect_addresses())
         allowed = hosts.texts(self.allowed_hosts)
         if any("{{" in text for text in allowed) or any("{{" in text for _, text in addresses):
-            addresses = tuple((name, hosts.filled(text, known, is_address=True)) for name, text in addresses)
-            allowed = tuple(hosts.filled(text, known, is_address=False) for text in allowed)
+            known = names.public(self)
+            missing = self._kept_names() - known.keys()
+            addresses = tuple(
+                (name, hosts.filled(text, known, is_address=True, missing=missing)) for name, text in addresses
+            )
+            allowed = tuple(
+                filter(None, (hosts.filled(text, known, is_address=False, missing=missing) for text in allowed))
+            )
         return hosts.named(addresses, allowed)
+
+    def _kept_names(self) -> frozenset[str]:
+        try:
+            return self.read_dialect().kept_names()
+        except DialectError:
+            return frozenset()
 
     def _dialect_addresses(self) -> list[str]:
         try:
@@ -110,7 +113,10 @@ class Addressed(models.Model):
         trial._state.fields_cache.pop("token", None)
         model: Any = type(self)._meta.get_field("token").related_model
         trial.on_trial = model(values=dict(values))
-        new = hosts.new_among(trial.named_hosts().hosts, self.typed_hosts())
+        trial._require_fillable(values)  # noqa: SLF001 - its own class
+        # Typed for and named now: a host that was taken out since is not the provider's to bring back.
+        told = trial.secret_hosts()
+        new = hosts.new_among(told, self.typed_hosts()) | hosts.new_among(told, self.secret_hosts())
         if new:
             where = trial._in_words(new, trial.named_hosts())  # noqa: SLF001 - its own class
             raise KeptValueError(
@@ -118,7 +124,6 @@ class Addressed(models.Model):
                 "was sent there. If it is the provider's, add it to the allowed hosts (“.example.com” stands for all "
                 "hosts below it), type the secrets again, and authorize."
             )
-        trial._require_fillable(values)  # noqa: SLF001 - its own class
         if answer is not None:
             sealed = model.values_from(answer, scope="", hosts=trial.secret_hosts())
             trial.on_trial.access_token = sealed["access_token"]

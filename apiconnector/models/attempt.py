@@ -33,6 +33,15 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
         """The attempt that sent the state with this digest, with its connection and person."""
         return self.select_related("connection", "user").filter(state=hashed).first()
 
+    def of(self, connection: models.Model) -> Self:
+        """The attempts of one connection."""
+        return self.filter(connection=connection)
+
+    def forget_held(self, reason: str) -> None:
+        """Forget held tokens about which nobody has decided."""
+        held = AuthorizationAttempt.Outcome
+        self.filter(outcome=held.HELD).update(held="", outcome=held.FAILED, message=reason)
+
     def prunable(self) -> Self:
         """Attempts that nobody can come back to."""
         return self.filter(created_at__lt=timezone.now() - KEPT)

@@ -12,6 +12,7 @@ from apiconnector import auth, conf
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import JSONTextField
 from apiconnector.models import health, status, validation
+from apiconnector.models.attempt import AuthorizationAttempt
 from apiconnector.models.binding import BoundSecrets
 from apiconnector.models.hosts import HOST_FIELDS
 from apiconnector.models.sealing import ConnectionQuerySet
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 #: Written by the machine: saving a form that was opened earlier must not put an old state back.
 MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})
+
+
+#: What tells the site's own accounts apart: a token that was asked for with another value is not used with the new one.
+_OWN_ACCOUNT = {"token_url", "scope", "username", "api_key", "variables", "secret_variables", "dialect"}
 
 
 class Connection(BoundSecrets):
@@ -255,9 +260,10 @@ class Connection(BoundSecrets):
         is_other_client = not self.same_as(old, {"auth_method", "client_id"})
         if not self.method_or_none or not self.method.needs_person:
             # The site's own token is asked for again without anybody's help.
-            is_other_client = is_other_client or not self.same_as(old, {"token_url", "scope", "username", "dialect"})
+            is_other_client = is_other_client or not self.same_as(old, _OWN_ACCOUNT)
         if is_other_client:
             Token.objects.filter(connection_id=self.pk).delete()
+            AuthorizationAttempt.objects.of(self).forget_held("The connection was changed to another client.")
             self._state.fields_cache.pop("token", None)
         if old.problem and (is_other_client or (old.problem == health.MISCONFIGURED and self._reconfigured(old))):
             health.works_again(self)

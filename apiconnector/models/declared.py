@@ -11,7 +11,7 @@ import requests
 from django.utils import timezone
 
 from apiconnector.client import token_sender
-from apiconnector.dialect import KeptValueError, keep
+from apiconnector.dialect import KeptValueError, keep, members
 from apiconnector.exceptions import ConfigurationError, DestinationRefused, TokenRequestFailed
 from apiconnector.models import names
 from apiconnector.oauth import (
@@ -25,7 +25,7 @@ from apiconnector.oauth import (
     with_query,
 )
 from apiconnector.redaction import clean_frames
-from apiconnector.templating import names_in, search
+from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     from apiconnector.dialect import DeclaredRequest
     from apiconnector.models.connection import Connection
     from apiconnector.oauth import Answer, Grant
-
-#: Where a token is in the answer of a declared request, unless it says otherwise.
-_MEMBERS = {
-    name: f"body.{name}" for name in ("access_token", "refresh_token", "expires_in", "expires_at", "refresh_expires_in")
-}
 
 
 def log_in(connection: Connection) -> TokenAnswer:
@@ -84,7 +79,7 @@ def values_after(connection: Connection, answer: TokenAnswer) -> dict[str, Any]:
         reason = "it could not be sent. Check its url, headers and body in the dialect."
     else:
         if 200 <= sent.status_code < 300:
-            secrets = (answer.access_token, answer.refresh_token)
+            secrets = (answer.access_token, answer.refresh_token, *connection.opened)
             return keep(request.values, root_of(sent), where=f"{what}, after_authorize,", secrets=secrets)
         reason = f"it was answered {sent.status_code}. Check its url, and the scope of the connection."
     raise KeptValueError(f"{what} failed: {reason}")
@@ -157,9 +152,7 @@ def _token(connection: Connection, request: DeclaredRequest, known: names.Names,
 def _picker(request: DeclaredRequest) -> Callable[[Answer, Any], Mapping[str, Any]]:
     def pick(answer: Answer, data: Any) -> Mapping[str, Any]:
         del data
-        root = root_of(answer)
-        members = _MEMBERS if isinstance(root["body"], dict) else {}
-        return {name: search(path, root) for name, path in {**members, **request.token_response}.items()}
+        return members(request.token_response, root_of(answer))
 
     return pick
 
@@ -196,8 +189,8 @@ def _prepared(
         made = requests.Request(request.method, with_query(url, params), headers=headers, **given).prepare()
         if auth is not None:
             made = auth(made)
-    except requests.RequestException:
-        problem = "can't be sent as it is filled in: look at its url and headers"
+    except (requests.RequestException, UnicodeError):
+        problem = "can't be sent as it is filled in: look at its url, headers and body"
     if problem:
         raise ConfigurationError(f"“{connection}”, {connection.label_of('dialect')}: a request {problem}.")
     content = made.body.encode() if isinstance(made.body, str) else (made.body or b"")

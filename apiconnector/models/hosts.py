@@ -19,7 +19,7 @@ from apiconnector.exceptions import TemplateError
 from apiconnector.templating import compile_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 #: The columns of a connection that hold an address its secrets may be sent to.
 ADDRESS_FIELDS = ("base_url", "authorization_url", "token_url", "refresh_url", "revocation_url")
@@ -83,11 +83,6 @@ def _unreadable(text: str) -> str:
     return _UNREADABLE + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def unreadable(entries: Iterable[str]) -> frozenset[str]:
-    """Those entries that are no hosts."""
-    return frozenset(entry for entry in entries if entry.startswith(_UNREADABLE))
-
-
 def new_among(hosts: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     """The hosts that none of the known ones covers: the same one, or one with subdomains, by https on the same port."""
     if hosts <= known:
@@ -122,16 +117,27 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else f"{_NOT_A_HOST}{value!r}"
 
 
-def filled(template: str, names: Mapping[str, Any], *, is_address: bool) -> str:
+def filled(template: str, names: Mapping[str, Any], *, is_address: bool, missing: Collection[str] = frozenset()) -> str:
     """Fill the placeholders of an address or an allowed host, as far as they decide which host that is.
 
     A value that is the whole entry, or begins an address, goes in as it is; inside a host it has to be letters, digits
-    and hyphens. What can't be filled becomes a text that is no host.
+    and hyphens. What can't be filled becomes a text that is no host, and empty where it waits for one of the names
+    that are ``missing`` so far.
     """
     try:
         return _filled(template, names, is_address=is_address)
     except TemplateError:
-        return _NOT_A_HOST + template
+        return "" if _needs(template, missing) else _NOT_A_HOST + template
+
+
+def _needs(template: str, missing: Collection[str]) -> bool:
+    if not missing:
+        return False
+    try:
+        required = compile_template(template).required
+    except TemplateError:
+        return False
+    return any(name.partition(".")[0] in missing for name in required)
 
 
 def _filled(template: str, names: Mapping[str, Any], *, is_address: bool) -> str:

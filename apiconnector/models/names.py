@@ -71,11 +71,6 @@ def public(connection: Addressed) -> dict[str, Any]:
     return _merged(_defaults(connection), connection.variables, connection.kept_values)
 
 
-def typed(connection: Addressed) -> dict[str, Any]:
-    """Those of them that an administrator entered."""
-    return _merged(_defaults(connection), connection.variables)
-
-
 def _merged(*known: Any) -> dict[str, Any]:
     found = {name: value for some in known if isinstance(some, dict) for name, value in some.items()}
     return {name: value for name, value in found.items() if name not in _NOT_PUBLIC}

@@ -62,7 +62,10 @@ class _Deferred(AuthBase):
         if self._method is None:
             _require_usable(self._connection)
             self._method = self._connection.method(self._connection)
-        return self._with_token(self._method(request), self._method)
+        authenticated = self._with_token(self._method(request), self._method)
+        # Once more: the token may be another one than before, of an account at another host.
+        self.require_unmoved()
+        return authenticated
 
     def renew(self, request: PreparedRequest) -> bool:
         """Authenticate anew after a 401, if the method can."""
@@ -70,6 +73,7 @@ class _Deferred(AuthBase):
         if self._method is None or not self._method.renew(request):
             return False
         self._with_token(request, self._method)
+        self.require_unmoved()
         return True
 
     def _with_token(self, request: PreparedRequest, method: AuthMethod) -> PreparedRequest:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: A session looks at the token row again after this many seconds.
 LOOK_AGAIN_AFTER = 5.0
+#: After renewing ahead of the end failed, requests go on with the token that works for this many seconds.
+COOL_DOWN = 5.0
+_MOST_FAILURES = 1_000
 #: How often a caller looks whether the one who holds the lease is done, in seconds.
 POLL = 0.05
 
@@ -47,6 +50,21 @@ def is_due(connection: Connection, token: Token, now: datetime) -> bool:
     if token.expires_at is None:
         return False
     return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
+
+
+#: When renewing a token ahead of its end failed last, by its key and generation, in this process.
+_failures: dict[tuple[int, int], float] = {}
+
+
+def _failed_early(token: Token) -> None:
+    if len(_failures) >= _MOST_FAILURES:
+        _failures.clear()
+    _failures[token.pk, token.generation] = time.monotonic()
+
+
+def _cools_down(token: Token) -> bool:
+    failed_at = _failures.get((token.pk, token.generation))
+    return failed_at is not None and time.monotonic() - failed_at < COOL_DOWN
 
 
 class TokenSource:
@@ -68,13 +86,14 @@ class TokenSource:
         token, now = self._token, timezone.now()
         if token is None or not self._usable(token, now):
             token = self._obtain()
-        elif self._is_due(token, now) and self._can_renew(token):
+        elif self._is_due(token, now) and self._can_renew(token) and not _cools_down(token):
             try:
                 token = self._obtain()
-            except (TokenRequestFailed, AuthorizationRequired):
+            except (ConfigurationError, TokenRequestFailed, AuthorizationRequired):
                 # It was early: the old one still works until its end.
                 if not self._usable(token, timezone.now()):
                     raise
+                _failed_early(token)
         return self._reveal(token)
 
     def renew(self, rejected: str) -> str | None:
@@ -229,7 +248,7 @@ class TokenSource:
         connection = self._connection
         if connection.method.needs_person:
             return token_requests.refresh(connection, token)
-        return token_requests.fetch(connection, token)
+        return token_requests.fetch(connection)
 
     def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
         """Write down what a refused refresh means, and raise it."""

@@ -10,7 +10,7 @@ import requests
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError, ExpressionError, RequestRefused
 from apiconnector.models import expiry, names
 from apiconnector.redaction import REDACTED
-from apiconnector.templating import compile_template, search, truth
+from apiconnector.templating import compile_template, names_in, search, truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,16 +94,27 @@ def _arguments(connection: Connection, declared: TestRequest) -> dict[str, Any]:
     """What the test request carries beside its method and path."""
     if not (declared.params or declared.headers or declared.body is not None):
         return {}
-    known = names.for_sending(connection)
+    known = names.for_sending(connection, _token_named(connection, declared))
     params = names.filled(connection, dict(declared.params), known)
     headers = names.filled(connection, dict(declared.headers), known)
     body = names.filled(connection, declared.body, known)
-    found: dict[str, Any] = {"params": params, "headers": {name: str(value) for name, value in headers.items()}}
+    found: dict[str, Any] = {
+        "params": params,
+        "headers": {name: str(value) for name, value in headers.items() if value is not None},
+    }
     if body is not None and declared.format == "query":
         found["params"] = params | body
     elif body is not None:
         found["json" if declared.format == "json" else "data"] = body
     return {name: value for name, value in found.items() if value}
+
+
+def _token_named(connection: Connection, declared: TestRequest) -> dict[str, str]:
+    """The access token, where the templates name it. Raises what a request raises where there is none."""
+    named = names_in([dict(declared.params), dict(declared.headers), declared.body])
+    if "access_token" not in named or not connection.method.uses_token:
+        return {}
+    return {"access_token": connection.token_source().access_token()}
 
 
 def _broken_rule(rule: str, answer: requests.Response) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from apiconnector.client import token_sender
-from apiconnector.dialect import KeptValueError, KeptValueMissingError, keep
-from apiconnector.exceptions import Act, ConfigurationError, TokenRequestFailed
+from apiconnector.dialect import KeptValueError, KeptValueMissingError, keep, members
+from apiconnector.exceptions import Act, ConfigurationError, RequestRefused, TokenRequestFailed
 from apiconnector.models import declared, names
 from apiconnector.oauth import (
     AuthorizationCode,
@@ -21,7 +22,6 @@ from apiconnector.oauth import (
     request_token,
 )
 from apiconnector.redaction import clean_frames
-from apiconnector.templating import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def exchange(connection: Connection, code: str, redirect_uri: str, verifier: Any
 
 
 @clean_frames
-def fetch(connection: Connection, token: Token) -> Granted:
+def fetch(connection: Connection) -> Granted:
     """Fetch a token for the site's own account, by the grant of the connection's method, or by logging in.
 
     Raises what ``exchange()`` raises; a value that can't be kept is the administrator's matter.
@@ -76,11 +76,12 @@ def fetch(connection: Connection, token: Token) -> Granted:
         known = names.for_sending(connection, {"scope": connection.scope})
         answer = _ask(connection, "token_url", grant, known, dialect.token_params)
     try:
-        granted = _completed(connection, answer, dict(token.values))
+        granted = _completed(connection, answer, dict(connection.kept_values))
         after = dialect.after_authorize
         if after is not None and not set(after.values) <= set(granted.values):
             trial = connection.try_out(granted.values, granted.answer)
             granted = replace(granted, values={**granted.values, **declared.values_after(trial, granted.answer)})
+            connection.try_out(granted.values)
     except KeptValueError as error:
         reason = str(error)
     else:
@@ -106,20 +107,19 @@ def refresh(connection: Connection, token: Token) -> Granted:
     )
     column = "refresh_url" if connection.refresh_url else "token_url"
     answer = _ask(connection, column, grant, known, dialect.refresh_params, is_refresh=True)
+    values = dict(connection.kept_values)
     try:
-        return _completed(connection, answer, dict(token.values), is_refresh=True)
+        return _completed(connection, answer, values, is_refresh=True)
     except TokenRequestFailed as error:
         failure = error
+    except (ConfigurationError, RequestRefused) as error:
+        failure = TokenRequestFailed(str(error), act=Act.ADMINISTRATOR)
     # What was rotated must not be lost. The access token is not the one that requests need.
-    return Granted(
-        replace(
-            answer,
-            access_token=str(connection.open(token.access_token, "access token")),
-            expires_at=token.expires_at or timezone.now(),
-        ),
-        token.values,
-        failure=failure,
-    )
+    access_token, expires_at = answer.access_token, timezone.now()
+    with suppress(ConfigurationError):
+        access_token = str(connection.open(token.access_token, "access token"))
+        expires_at = token.expires_at or expires_at
+    return Granted(replace(answer, access_token=access_token, expires_at=expires_at), values, failure=failure)
 
 
 def _ask(
@@ -133,6 +133,8 @@ def _ask(
 ) -> TokenAnswer:
     dialect = connection.read_dialect()
     client = connection.client_authentication()
+    # Before the ways, whose secrets are all that was opened: an address may hold one, too.
+    url = connection.address(column, known)
     ways = Ways(
         params=names.filled(connection, dict(params), known),
         headers=headers(connection, known),
@@ -144,7 +146,7 @@ def _ask(
         secrets=tuple(connection.opened),
     )
     send = token_sender(connection.timeout_seconds)
-    return request_token(connection.address(column, known), grant, client, send, now=timezone.now(), ways=ways)
+    return request_token(url, grant, client, send, now=timezone.now(), ways=ways)
 
 
 def headers(connection: Connection, known: names.Names) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def picker(dialect: Dialect) -> Callable[[Answer, Any], Mapping[str, Any]] | Non
 
     def pick(answer: Answer, data: Any) -> Mapping[str, Any]:
         del answer
-        return {} if data is None else {name: search(path, data) for name, path in dialect.token_response.items()}
+        return {} if data is None else members(dialect.token_response, data)
 
     return pick
 
@@ -200,18 +202,19 @@ def _completed(
         answer = replace(answer, refresh_token="")  # never sent, so not kept either
     if not dialect.keep_from_token:
         return Granted(answer, values)
-    tokens = (first.access_token, first.refresh_token, answer.access_token, answer.refresh_token)
+    tokens = (first.access_token, first.refresh_token, answer.access_token, answer.refresh_token, *connection.opened)
     kept: dict[str, Any] = {}
-    problem = ""
+    problems: list[str] = []
     for name, declared_value in dialect.keep_from_token.items():
         try:
             found = keep({name: declared_value}, answer.raw, where="The token answer", secrets=tokens)
             connection.try_out({**values, **kept, **found})
-        except KeptValueError as error:
+        except ConfigurationError as error:
             if not is_refresh:
                 raise
             # Most providers do not repeat them on a refresh, or some of them.
-            problem = problem if isinstance(error, KeptValueMissingError) else str(error)
+            if not isinstance(error, KeptValueMissingError):
+                problems.append(str(error))
         else:
             kept |= found
-    return Granted(answer, {**values, **kept}, problem)
+    return Granted(answer, {**values, **kept}, " ".join(problems))

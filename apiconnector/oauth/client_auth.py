@@ -63,9 +63,9 @@ class ClientSecretPost(ClientAuthentication):
     @property
     def fallback(self) -> ClientAuthentication | None:
         """The header: RFC 6749 section 2.3.1 leaves the form to the server, and the header not."""
-        return (
-            ClientSecretBasic(self.client_id, self.client_secret, self.basic_encoding) if self.client_secret else None
-        )
+        if not self.client_secret:
+            return None
+        return ClientSecretBasic(self.client_id, self.client_secret, self.basic_encoding)
 
 
 class ClientSecretBasic(ClientAuthentication):

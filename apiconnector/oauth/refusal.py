@@ -58,7 +58,8 @@ _DEAD_WORDS = re.compile(
 _OTHER_WORDS = re.compile(r"missing|unsupported|not (?:supported|allowed|permitted)", re.IGNORECASE)
 #: With them ``unauthorized_client`` means that the client did not prove who it is, and not what it may do.
 _CLIENT_WORDS = re.compile(
-    r"authorization header|client[\s_-]*(?:authentication|credentials|secret)|AADSTS700(?:016|0215|0222)\b", re.IGNORECASE
+    r"authorization header|client[\s_-]*(?:authentication|credentials|secret)|AADSTS700(?:016|0215|0222)\b",
+    re.IGNORECASE,
 )
 _BAD_CLIENT = frozenset({
     "invalidclient", "invalidclientid", "invalidclientsecret", "badclientid", "badclientsecret",

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 import requests
 
-from apiconnector.exceptions import Act, DestinationRefused, TokenRequestFailed
+from apiconnector.exceptions import Act, ConfigurationError, DestinationRefused, TokenRequestFailed
 from apiconnector.oauth.ways import STANDARD
 
 if TYPE_CHECKING:
@@ -76,8 +76,16 @@ def laid_over(standard: Mapping[str, Any], others: Mapping[str, Any]) -> dict[st
 
 
 def form_encoded(params: Mapping[str, Any]) -> str:
-    """Parameters of a form or query. True, false, lists and objects are written as JSON writes them."""
-    return urlencode({name: _written(value) for name, value in params.items()}, safe="", quote_via=quote)
+    """Parameters of a form or query. True, false, lists and objects are written as JSON writes them.
+
+    Raises ``ConfigurationError`` for half a surrogate pair, which nothing can send.
+    """
+    try:
+        return urlencode({name: _written(value) for name, value in params.items()}, safe="", quote_via=quote)
+    except UnicodeEncodeError:
+        pass
+    # Raised outside the except clause: the error of the codec holds the value.
+    raise ConfigurationError("A parameter holds characters that UTF-8 can't write.")
 
 
 def with_query(url: str, params: Mapping[str, Any]) -> str:

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 DOCS = TOP / "docs" / "img"
 #: The pages that the docs show, by the names of their pictures: 1200 x 900, on the demo's own ports.
-IN_DOCS = {"connection": "connection", "landing": "landing", "run": "run", "feed": "mapping", "connection-add": "picker"}
+IN_DOCS = {
+    "connection": "connection",
+    "landing": "landing",
+    "run": "run",
+    "feed": "mapping",
+    "connection-add": "picker",
+}
 DOCS_PORTS = (8000, 8001)
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light"},

@@ -142,6 +142,21 @@ class TestAnotherAccount:
         assert "decided already" in authorize.use_held(held)
         assert self.tokens() == ("canary-access-2", "canary-refresh-2", "Ada")
 
+    def test_another_client_can_t_use_it(self, held: AuthorizationAttempt) -> None:
+        """Its refresh token belongs to the old one."""
+        connection = Connection.objects.get()
+        connection.client_id = "another-client"
+        connection.save()
+        assert "decided already" in authorize.use_held(held)
+        assert not Token.objects.exists()
+        assert not AuthorizationAttempt.objects.exclude(held="").exists()
+
+    def test_disconnecting_forgets_it(self, held: AuthorizationAttempt) -> None:
+        authorize.disconnect(Connection.objects.get())
+        assert "decided already" in authorize.use_held(held)
+        assert not Token.objects.exists()
+        assert not AuthorizationAttempt.objects.exclude(held="").exists()
+
     def test_hosts_that_changed_meanwhile_keep_it_from_being_used(self, held: AuthorizationAttempt) -> None:
         Connection.objects.filter(pk=held.connection_id).update(base_url="https://other.example")
         held = AuthorizationAttempt.objects.select_related("connection").get(pk=held.pk)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
+from apiconnector.authorize import disconnect
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token
+from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, source
 from apiconnector.shortcuts import connect
+from tests.dialect import site as sites
 from tests.security.dance import CODE, land, press, state_of, text
 
 if TYPE_CHECKING:
@@ -165,3 +167,95 @@ def test_a_public_name_wins_over_a_secret_one_of_the_same_name(make: Callable[..
     connection.secret_variables = {"shop": "evil"}
     connection.save()
     assert connection.address("base_url") == "https://acme.shop.example"
+
+
+TOLD = {"base_url": "{{ instance_url }}/v1", "allowed_hosts": [".salesforce.example"], "dialect": FROM_TOKEN}
+NA1 = "https://na1.salesforce.example"
+
+
+def authorized(site: Client, connection: Connection, provider: Provider, instance_url: str = NA1, **token: str) -> Any:
+    provider.answers["/token"] = []
+    provider.answer("/token", {**TOKEN, **token, "instance_url": instance_url})
+    page = authorize(site, connection)
+    assert page.status_code == 200, AuthorizationAttempt.objects.order_by("pk").last()
+    return Connection.objects.get()
+
+
+class TestOnceAuthorized:
+    """Then the host is known, and before the next answer it is not known again."""
+
+    def test_it_can_be_authorized_again(
+        self, make: Callable[..., Connection], site: Client, provider: Provider
+    ) -> None:
+        connection = authorized(site, make(**TOLD), provider)
+        connection = authorized(site, connection, provider, "https://na2.salesforce.example", access_token="canary-2")
+        assert connection.address("base_url") == "https://na2.salesforce.example/v1"
+
+    def test_a_secret_typed_then_is_good_for_authorizing_again(
+        self, make: Callable[..., Connection], site: Client, provider: Provider
+    ) -> None:
+        connection = authorized(site, make(**TOLD), provider)
+        connection.client_secret = "canary-client-secret-2"
+        connection.save()
+        assert connection.status == "authorized"
+        authorized(site, connection, provider)
+        assert provider.at("/token")[-1].form["client_secret"] == "canary-client-secret-2"
+
+    def test_a_secret_typed_then_is_not_sealed_by_disconnecting(
+        self, make: Callable[..., Connection], site: Client, provider: Provider
+    ) -> None:
+        connection = authorized(site, make(**TOLD), provider)
+        connection.client_secret = "canary-client-secret-2"
+        connection.save()
+        disconnect(Connection.objects.get())
+        connection = Connection.objects.get()
+        assert (connection.status, connection.is_sealed) == ("not_authorized", False)
+
+    def test_a_base_url_that_was_changed_is_new_all_the_same(
+        self, make: Callable[..., Connection], site: Client, provider: Provider, stranger: Provider
+    ) -> None:
+        """Also one that waits for a value: it is new as soon as it is a host."""
+        connection = authorized(
+            site, make(base_url="{{ instance_url }}", dialect=FROM_TOKEN), provider, provider.origin
+        )
+        disconnect(connection)
+        connection = Connection.objects.get()
+        connection.base_url = "{{ instance_url }}/v2"
+        connection.save()
+        assert connection.status == "not_authorized"
+        provider.answers["/token"] = []
+        provider.answer("/token", {**TOKEN, "instance_url": stranger.origin})
+        assert authorize(site, connection).status_code == 400
+        assert not Token.objects.exists()
+
+    @pytest.mark.parametrize("status", [200, 401], ids=["at a look", "after a 401"])
+    def test_a_session_kept_open_does_not_send_the_next_account_s_token_to_the_old_host(
+        self, make: Callable[..., Connection], site: Client, provider: Provider, status: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        with sites.running() as other:
+            connection = make(
+                base_url="{{ instance_url }}/api", revocation_url=f"{other.origin}/revoke", dialect=FROM_TOKEN
+            )
+            connection = authorized(site, connection, provider, provider.origin)
+            provider.answer("/api/me", {})
+            provider.answer("/api/me", {}, status)
+            with connect("odd") as api:
+                assert api.get("me").status_code == 200
+                authorized(site, connection, provider, other.origin, access_token="canary-other")
+                if status == 200:
+                    monkeypatch.setattr(source, "LOOK_AGAIN_AFTER", -1)
+                with pytest.raises(ConfigurationError, match="other hosts than when this session was opened"):
+                    api.get("me")
+            assert "canary-other" not in str([sent.headers for sent in provider.at("/api/me")])
+
+
+def test_a_host_that_was_taken_out_is_not_the_provider_s_to_bring_back(
+    make: Callable[..., Connection], site: Client, provider: Provider, stranger: Provider
+) -> None:
+    connection = make(base_url="{{ instance_url }}/v1", revocation_url=f"{stranger.origin}/revoke", dialect=FROM_TOKEN)
+    connection.revocation_url = ""
+    connection.save()
+    provider.answer("/token", {**TOKEN, "instance_url": stranger.origin})
+    assert authorize(site, connection).status_code == 400
+    assert not Token.objects.exists()

@@ -143,9 +143,8 @@ def test_salesforce_an_org_that_moves_is_followed(world: World, site: Client) ->
     authorized(world, site, create(fake.columns()))
     fake.expire()
     fake.instance_url = f"https://{MOVED}"
-    # The request that found out was on its way to where the org was.
-    # The request that found out was on its way to where the org was.
-    assert called(fake) == "401"
+    # The request that found out was on its way to where the org was, and the new token is not for there.
+    assert called(fake) == "ConfigurationError"
     assert Token.objects.get().values == {"instance_url": f"https://{MOVED}"}
     assert called(fake) == "200"
     assert fake.asked[-1].host == MOVED

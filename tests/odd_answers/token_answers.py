@@ -21,7 +21,9 @@ AT: dict[str, Any] = {"access_token": ACCESS}
 BOTH: dict[str, Any] = {"access_token": ACCESS, "refresh_token": REFRESH}
 HOUR = 3600
 IN_AN_HOUR = int(time.time()) + HOUR
-ISO = (datetime.now(tz=UTC) + timedelta(hours=1)).replace(microsecond=0)
+#: When the table was read.
+MADE = datetime.now(tz=UTC).replace(microsecond=0)
+ISO = MADE + timedelta(hours=1)
 JWT = "eyJhbGciOiJSUzI1NiJ9." + "eyJzdWIiOiI3In0" * 500 + ".c2ln-_"
 PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>invalid_grant</body></html>"
 
