@@ -11,30 +11,26 @@ from django.db import models, router
 from apiconnector import auth, conf
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import JSONTextField
-from apiconnector.models import health, status, validation
-from apiconnector.models.attempt import AuthorizationAttempt
+from apiconnector.models import status, validation
 from apiconnector.models.binding import BoundSecrets
+from apiconnector.models.edited import follow_up
 from apiconnector.models.hosts import HOST_FIELDS
 from apiconnector.models.sealing import ConnectionQuerySet
 from apiconnector.models.session import Redaction, open_session
 from apiconnector.models.source import TokenSource, TrialSource
 from apiconnector.models.testing import TestResult, run_test
-from apiconnector.models.token import Token
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from apiconnector.client import ApiSession, Wire
+    from apiconnector.models.token import Token
     from apiconnector.oauth import ClientAuthentication
     from apiconnector.redaction import Redactor
 
 #: Written by the machine: saving a form that was opened earlier must not put an old state back.
 MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})
-
-
-#: What tells the site's own accounts apart: a token that was asked for with another value is not used with the new one.
-_OWN_ACCOUNT = {"token_url", "scope", "username", "api_key", "variables", "secret_variables", "dialect"}
 
 
 class Connection(BoundSecrets):
@@ -252,27 +248,8 @@ class Connection(BoundSecrets):
             self.bind_typed(old, written)
         super().save(*args, **{**kwargs, "update_fields": written})
         self.note_secrets()
-        self._follow_up(old)
+        follow_up(self, old)
         self.is_sealed = bool(rows.refresh_sealed())
-
-    def _follow_up(self, old: Connection) -> None:
-        """Give up what was obtained for another client, and a problem that was corrected."""
-        is_other_client = not self.same_as(old, {"auth_method", "client_id"})
-        if not self.method_or_none or not self.method.needs_person:
-            # The site's own token is asked for again without anybody's help.
-            is_other_client = is_other_client or not self.same_as(old, _OWN_ACCOUNT)
-        if is_other_client:
-            Token.objects.filter(connection_id=self.pk).delete()
-            AuthorizationAttempt.objects.of(self).forget_held("The connection was changed to another client.")
-            self._state.fields_cache.pop("token", None)
-        if old.problem and (is_other_client or (old.problem == health.MISCONFIGURED and self._reconfigured(old))):
-            health.works_again(self)
-
-    def _reconfigured(self, old: Connection) -> bool:
-        """Whether anything was changed that a token request depends on."""
-        method_fields = {"auth_method", "issuer", "dialect", "variables", "secret_variables"}
-        method_fields |= set(self.method.fields) if self.method_or_none else set()
-        return not self.same_as(old, method_fields)
 
     # Authentication
 

@@ -1,0 +1,38 @@
+"""What follows when a connection was edited: tokens that were for another client, and problems that are corrected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from apiconnector.models import health
+from apiconnector.models.attempt import AuthorizationAttempt
+from apiconnector.models.token import Token
+
+if TYPE_CHECKING:
+    from apiconnector.models.connection import Connection
+
+#: What tells the site's own accounts apart: a token that was asked for with another value is not used with the new one.
+_OWN_ACCOUNT: Final = frozenset({
+    "token_url", "scope", "username", "api_key", "variables", "secret_variables", "dialect",
+})  # fmt: skip
+
+
+def follow_up(connection: Connection, old: Connection) -> None:
+    """Give up what was obtained for another client, and a problem that was corrected."""
+    is_other_client = not connection.same_as(old, {"auth_method", "client_id"})
+    if not connection.method_or_none or not connection.method.needs_person:
+        # The site's own token is asked for again without anybody's help.
+        is_other_client = is_other_client or not connection.same_as(old, set(_OWN_ACCOUNT))
+    if is_other_client:
+        Token.objects.filter(connection_id=connection.pk).delete()
+        AuthorizationAttempt.objects.of(connection).forget_held("The connection was changed to another client.")
+        connection._state.fields_cache.pop("token", None)
+    if old.problem and (is_other_client or (old.problem == health.MISCONFIGURED and _reconfigured(connection, old))):
+        health.works_again(connection)
+
+
+def _reconfigured(connection: Connection, old: Connection) -> bool:
+    """Whether anything was changed that a token request depends on."""
+    fields = {"auth_method", "issuer", "dialect", "variables", "secret_variables"}
+    fields |= set(connection.method.fields) if connection.method_or_none else set()
+    return not connection.same_as(old, fields)
