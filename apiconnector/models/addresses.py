@@ -191,7 +191,12 @@ class Addressed(models.Model):
         raise ConfigurationError(f"“{self}”, {label}: {reason}")
 
     def filled_allowed_hosts(self) -> list[Any]:
-        """The allowed hosts, with their placeholders filled; what can't be filled is no host."""
+        """The allowed hosts, with their placeholders filled; what can't be filled is no host.
+
+        Raises ``ConfigurationError`` where they are no list.
+        """
+        if self.allowed_hosts and not isinstance(self.allowed_hosts, list | tuple):
+            raise ConfigurationError(f"“{self}”: the {self.label_of('allowed_hosts')} must be a JSON list.")
         entries = list(self.allowed_hosts or ())
         if not any(isinstance(entry, str) and "{{" in entry for entry in entries):
             return entries

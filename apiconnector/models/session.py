@@ -10,7 +10,7 @@ from requests.auth import AuthBase
 from apiconnector.auth import placement
 from apiconnector.client import ApiSession, Destinations
 from apiconnector.exceptions import ConfigurationError, SecretSealed, SecretUnreadable
-from apiconnector.models import expiry, names
+from apiconnector.models import expiry, hosts, names
 from apiconnector.models.binding import leaves
 from apiconnector.models.token import Token
 from apiconnector.redaction import Redactor, literal_secrets, remember
@@ -93,7 +93,7 @@ def _names_token(name: str, template: Any) -> bool:
 
 
 def _goes_to(connection: Connection) -> tuple[Any, ...]:
-    goes_to = connection.base_url, list(connection.allowed_hosts or ())
+    goes_to = connection.base_url, hosts.texts(connection.allowed_hosts)
     return (*goes_to, names.public(connection)) if _has_placeholders(connection) else goes_to
 
 
@@ -149,7 +149,7 @@ def _without_token(defaults: dict[str, Any]) -> dict[str, Any]:
 def _destinations(connection: Connection) -> Destinations:
     if _has_placeholders(connection):
         return Destinations(partial(connection.address, "base_url"), connection.filled_allowed_hosts)
-    return Destinations(connection.base_url, connection.allowed_hosts)
+    return Destinations(connection.base_url, connection.filled_allowed_hosts)
 
 
 def _has_defaults(connection: Connection) -> bool:

@@ -45,7 +45,7 @@ def expire() -> None:
 
 
 def refresh_token() -> str:
-    return Token.objects.get().refresh_token.reveal()
+    return str(Token.objects.get().refresh_token.reveal())
 
 
 @pytest.mark.parametrize("place", ["params", "headers", "body", "url"])
