@@ -58,6 +58,16 @@ class _Deferred(AuthBase):
         self.require_unmoved()
         return authenticated
 
+    def learn_values(self) -> None:
+        """Fetch the site's own token where its answer tells what every request needs, such as the base URL."""
+        connection = self._connection
+        method = connection.method_or_none
+        if method is None or not method.uses_token or method.needs_person or not connection.waits_for_values:
+            return
+        _require_usable(connection)
+        connection.token_source().access_token()
+        self._goes_to = _goes_to(connection)
+
     def renew(self, request: PreparedRequest) -> bool:
         """Authenticate anew after a 401, if the method can."""
         self.require_unmoved()
@@ -128,6 +138,7 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
 def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> None:
     """Set what may be wrong: it is read at the first request, where an error of it belongs."""
     auth.require_unmoved()
+    auth.learn_values()
     session.timeout = connection.timeout_seconds
     connection.opened.update(_written_down(connection))
     if not _has_defaults(connection):
@@ -183,7 +194,7 @@ class Redaction:
         if connection.username_is_secret:
             secrets.append(connection.username)
         token = Token.objects.filter(connection_id=connection.pk).first()
-        secrets += [token.access_token, token.refresh_token] if token else []
+        secrets += [one for row in (token, connection.on_trial) if row for one in (row.access_token, row.refresh_token)]
         values = {text for secret in secrets for text in _texts(secret)} | connection.opened | _written_down(connection)
         return Redactor(values, basic=_pairs(connection, values))
 
