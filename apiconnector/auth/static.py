@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from apiconnector.auth.base import AuthMethod
 from apiconnector.auth.placement import in_body, in_header, in_query
+from apiconnector.exceptions import ConfigurationError
 from apiconnector.redaction import remember
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Placed(AuthMethod):
         where = self.connection.credential_in
         if where == "none":
             return
+        if where not in self.default_names:
+            raise ConfigurationError(f"The credential can't go into “{where}”: choose header, query, body or none.")
         own_name = self.default_names[where]
         name = self.connection.credential_name or own_name
         prefix = self.connection.credential_prefix

@@ -11,7 +11,7 @@ from apiconnector.client import Destinations
 from apiconnector.dialect import EMPTY, KeptValueError, read
 from apiconnector.exceptions import ConfigurationError, DialectError, TemplateError
 from apiconnector.models import hosts, names
-from apiconnector.templating import compile_template, fill_path, fill_url
+from apiconnector.templating import compile_template, fill_path, fill_url, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,9 @@ class Addressed(models.Model):
 
     if TYPE_CHECKING:
         base_url: Any
+        default_headers: Any
+        default_params: Any
+        default_body: Any
         authorization_url: Any
         token_url: Any
         refresh_url: Any
@@ -76,6 +79,19 @@ class Addressed(models.Model):
                 filter(None, (hosts.filled(text, known, is_address=False, missing=missing) for text in allowed))
             )
         return hosts.named(addresses, allowed)
+
+    @property
+    def waits_for_values(self) -> bool:
+        """Whether what every request needs names a value that comes with a token, and is not there yet."""
+        missing = self._kept_names()
+        missing = missing and missing - names.public(self).keys()
+        if not missing:
+            return False
+        try:
+            named = names_in([self.base_url, self.default_headers, self.default_params, self.default_body])
+        except TemplateError:
+            return False  # said where it is used
+        return any(name.partition(".")[0] in missing for name in named)
 
     def _kept_names(self) -> frozenset[str]:
         try:
@@ -126,7 +142,7 @@ class Addressed(models.Model):
             )
         if answer is not None:
             sealed = model.values_from(answer, scope="", hosts=trial.secret_hosts())
-            trial.on_trial.access_token = sealed["access_token"]
+            trial.on_trial.access_token, trial.on_trial.refresh_token = sealed["access_token"], sealed["refresh_token"]
         return trial
 
     def _require_fillable(self, values: Mapping[str, Any]) -> None:
@@ -191,7 +207,12 @@ class Addressed(models.Model):
         raise ConfigurationError(f"“{self}”, {label}: {reason}")
 
     def filled_allowed_hosts(self) -> list[Any]:
-        """The allowed hosts, with their placeholders filled; what can't be filled is no host."""
+        """The allowed hosts, with their placeholders filled; what can't be filled is no host.
+
+        Raises ``ConfigurationError`` where they are no list.
+        """
+        if self.allowed_hosts and not isinstance(self.allowed_hosts, list | tuple):
+            raise ConfigurationError(f"“{self}”: the {self.label_of('allowed_hosts')} must be a JSON list.")
         entries = list(self.allowed_hosts or ())
         if not any(isinstance(entry, str) and "{{" in entry for entry in entries):
             return entries

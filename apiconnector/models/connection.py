@@ -202,8 +202,9 @@ class Connection(BoundSecrets):
 
     @property
     def timeout_seconds(self) -> float:
-        """The time-out in seconds: this connection's, or the setting's."""
-        return self.timeout or conf.timeout()
+        """The time-out in seconds: this connection's, or the setting's where it has none that can be used."""
+        given = self.timeout
+        return given if given is not None and 0 < given <= validation.MAX_TIMEOUT else conf.timeout()
 
     def clean(self) -> None:
         """Check what fields alone can't: what the method needs, addresses, headers, and the slug."""

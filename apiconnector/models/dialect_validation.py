@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from apiconnector.models.connection import Connection
     from apiconnector.templating import AllowedNames
 
+#: An address is known before there is a token; only a refresh has one.
+_ADDRESS_NAMES: Final = CONNECTION_NAMES._replace(secrets=CONNECTION_NAMES.secrets - {"access_token"})
 _FIELDS: Final[dict[str, AllowedNames]] = {
-    **dict.fromkeys((*ADDRESS_FIELDS, "default_headers", "default_params", "default_body"), CONNECTION_NAMES),
+    **dict.fromkeys(ADDRESS_FIELDS, _ADDRESS_NAMES),
+    **dict.fromkeys(("refresh_url", "default_headers", "default_params", "default_body"), CONNECTION_NAMES),
     "authorization_url": BROWSER_NAMES,
     "issuer": BROWSER_NAMES,
     "allowed_hosts": BROWSER_NAMES,

@@ -10,7 +10,7 @@ from requests.auth import AuthBase
 from apiconnector.auth import placement
 from apiconnector.client import ApiSession, Destinations
 from apiconnector.exceptions import ConfigurationError, SecretSealed, SecretUnreadable
-from apiconnector.models import expiry, names
+from apiconnector.models import expiry, hosts, names
 from apiconnector.models.binding import leaves
 from apiconnector.models.token import Token
 from apiconnector.redaction import Redactor, literal_secrets, remember
@@ -48,15 +48,6 @@ class _Deferred(AuthBase):
                 "Nothing was sent; open another one."
             )
 
-    def fetch_address(self) -> None:
-        """Fetch the first token of the site's own account where the base URL is made of what comes with it."""
-        connection = self._connection
-        if _awaits_address(connection):
-            _require_usable(connection)
-            connection.token_source().access_token()
-            connection.token = Token.objects.get(connection_id=connection.pk)
-            self._goes_to = _goes_to(connection)
-
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         self.require_unmoved()
         if self._method is None:
@@ -66,6 +57,16 @@ class _Deferred(AuthBase):
         # Once more: the token may be another one than before, of an account at another host.
         self.require_unmoved()
         return authenticated
+
+    def learn_values(self) -> None:
+        """Fetch the site's own token where its answer tells what every request needs, such as the base URL."""
+        connection = self._connection
+        method = connection.method_or_none
+        if method is None or not method.uses_token or method.needs_person or not connection.waits_for_values:
+            return
+        _require_usable(connection)
+        connection.token_source().access_token()
+        self._goes_to = _goes_to(connection)
 
     def renew(self, request: PreparedRequest) -> bool:
         """Authenticate anew after a 401, if the method can."""
@@ -102,7 +103,7 @@ def _names_token(name: str, template: Any) -> bool:
 
 
 def _goes_to(connection: Connection) -> tuple[Any, ...]:
-    goes_to = connection.base_url, list(connection.allowed_hosts or ())
+    goes_to = connection.base_url, hosts.texts(connection.allowed_hosts)
     return (*goes_to, names.public(connection)) if _has_placeholders(connection) else goes_to
 
 
@@ -110,15 +111,6 @@ def _has_placeholders(connection: Connection) -> bool:
     """Whether placeholders decide where a connection sends to."""
     allowed = connection.allowed_hosts
     return "{{" in str(connection.base_url) or (bool(allowed) and "{{" in str(allowed))
-
-
-def _awaits_address(connection: Connection) -> bool:
-    method = connection.method_or_none
-    if method is None or not method.uses_token or method.needs_person or connection.kept_values:
-        return False
-    return "{{" in connection.base_url and not names_in([connection.base_url]).isdisjoint(
-        connection.read_dialect().kept_names()
-    )
 
 
 def _require_usable(connection: Connection) -> None:
@@ -146,7 +138,7 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
 def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> None:
     """Set what may be wrong: it is read at the first request, where an error of it belongs."""
     auth.require_unmoved()
-    auth.fetch_address()
+    auth.learn_values()
     session.timeout = connection.timeout_seconds
     connection.opened.update(_written_down(connection))
     if not _has_defaults(connection):
@@ -168,7 +160,7 @@ def _without_token(defaults: dict[str, Any]) -> dict[str, Any]:
 def _destinations(connection: Connection) -> Destinations:
     if _has_placeholders(connection):
         return Destinations(partial(connection.address, "base_url"), connection.filled_allowed_hosts)
-    return Destinations(connection.base_url, connection.allowed_hosts)
+    return Destinations(connection.base_url, connection.filled_allowed_hosts)
 
 
 def _has_defaults(connection: Connection) -> bool:
@@ -202,7 +194,7 @@ class Redaction:
         if connection.username_is_secret:
             secrets.append(connection.username)
         token = Token.objects.filter(connection_id=connection.pk).first()
-        secrets += [token.access_token, token.refresh_token] if token else []
+        secrets += [one for row in (token, connection.on_trial) if row for one in (row.access_token, row.refresh_token)]
         values = {text for secret in secrets for text in _texts(secret)} | connection.opened | _written_down(connection)
         return Redactor(values, basic=_pairs(connection, values))
 

@@ -52,18 +52,18 @@ def is_due(connection: Connection, token: Token, now: datetime) -> bool:
     return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
 
 
-#: When renewing a token ahead of its end failed last, in this process: by its key, generation and end.
-_failures: dict[tuple[int, int, datetime | None], float] = {}
+#: When renewing a token ahead of its end failed last in this process, by its ciphertext, which no other one has.
+_failures: dict[str, float] = {}
 
 
 def _failed_early(token: Token) -> None:
     if len(_failures) >= _MOST_FAILURES:
         _failures.clear()
-    _failures[token.pk, token.generation, token.expires_at] = time.monotonic()
+    _failures[token.access_token.stored] = time.monotonic()
 
 
 def _cools_down(token: Token) -> bool:
-    failed_at = _failures.get((token.pk, token.generation, token.expires_at))
+    failed_at = _failures.get(token.access_token.stored)
     return failed_at is not None and time.monotonic() - failed_at < COOL_DOWN
 
 

@@ -54,6 +54,9 @@ def run_test(connection: Connection) -> TestResult:
         return TestResult(ok=False, status_code=None, message=str(error))
     except requests.RequestException as error:
         return TestResult(ok=False, status_code=None, message=_no_answer(error))
+    except ValueError:  # the HTTP library's, of a method that is none
+        message = "The test request can't be made: check its method."
+        return TestResult(ok=False, status_code=None, message=message)
     message = f"The API answered {answer.status_code} {answer.reason or ''}".rstrip() + "."
     accepted = answer.status_code in declared.statuses if declared.statuses else answer.ok
     reason = _broken_rule(declared.success_when, answer) if accepted else _advice(answer.status_code)

@@ -41,7 +41,7 @@ class Callback:
     error_uri: str = ""
     repeated: tuple[str, ...] = ()
     too_long: bool = False
-    #: All of it, as it came, and its parameters: of those sent more than once, the first.
+    #: All of it, as it came, and its parameters but for those sent more than once.
     query: str = field(default="", repr=False, compare=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -84,7 +84,7 @@ def parse_callback(query: str, *, code_param: str = "code", state_param: str = "
         error_uri=plain_words(uri, MAX_DESCRIPTION) if uri.lower().startswith(("https://", "http://")) else "",
         repeated=repeated,
         query=query,
-        params=params,
+        params={name: values[0] for name, values in sent.items() if len(values) == 1},
     )
 
 

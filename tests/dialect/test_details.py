@@ -210,3 +210,31 @@ def test_the_life_of_a_refresh_token_of_a_log_in(make: Callable[..., Connection]
     provider.answer("/api/me", {})
     call()
     assert Token.objects.get().refresh_expires_at is not None
+
+
+def test_a_refresh_token_that_the_api_repeats_is_not_shown_in_the_label(
+    make: Callable[..., Connection], site: Client, provider: Provider
+) -> None:
+    connection = make(test_path="me", label_template="{{ body.x }}")
+    provider.answer("/token", TOKEN)
+    provider.answer("/api/me", {"x": "Ada canary-refresh canary-access"})
+    page = approve(site, connection)
+    assert "canary" not in text(page)
+    assert Token.objects.get().account_label == "Ada [redacted] [redacted]"
+
+
+def test_a_value_that_the_callback_has_twice_is_not_kept(
+    make: Callable[..., Connection], site: Client, provider: Provider
+) -> None:
+    """RFC 6749 section 3.1: no parameter is there more than once."""
+    connection = make(dialect={"keep_from_callback": {"realm": {"path": "realmId", "pattern": "[0-9]+"}}})
+    state = state_of(press(site, connection))
+    page = site.get(f"/oauth/callback?state={state}&code={CODE}&realmId=1&realmId=2")
+    assert page.status_code == 400
+    assert not provider.sent
+
+
+@pytest.mark.parametrize("column", ["base_url", "token_url", "revocation_url"])
+def test_no_address_names_the_access_token(make: Callable[..., Connection], column: str) -> None:
+    with pytest.raises(ValidationError, match="unknown name 'access_token'"):
+        make(**{column: "https://api.example.com/{{ access_token }}"})

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apiconnector.authorize import disconnect
-from apiconnector.exceptions import ConfigurationError
+from apiconnector.exceptions import ConfigurationError, TokenRequestFailed
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Token, source
 from apiconnector.shortcuts import connect
 from tests.dialect import site as sites
@@ -259,3 +259,49 @@ def test_a_host_that_was_taken_out_is_not_the_provider_s_to_bring_back(
     provider.answer("/token", {**TOKEN, "instance_url": stranger.origin})
     assert authorize(site, connection).status_code == 400
     assert not Token.objects.exists()
+
+
+class TestTheSitesOwnAccount:
+    """Its first token is fetched by the first request, whose address it tells."""
+
+    @pytest.fixture
+    def own(self, provider: Provider) -> dict[str, Any]:
+        provider.answer("/api/me", {"id": 1})
+        return {
+            "auth_method": "oauth2_client_credentials", "base_url": "{{ instance_url }}/api", "test_path": "me",
+            "revocation_url": f"{provider.origin}/revoke",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("where", ["keep_from_token", "after_authorize"])
+    def test_the_answer_tells_the_base_url(
+        self, make: Callable[..., Connection], provider: Provider, own: dict[str, Any], where: str
+    ) -> None:
+        after = {"url": f"{provider.origin}/who", "values": {"instance_url": {"path": "body.u", "pattern": ANY}}}
+        make(**own, dialect=FROM_TOKEN if where == "keep_from_token" else {"after_authorize": after})
+        provider.answer("/token", {"access_token": "canary-1", "instance_url": provider.origin})
+        provider.answer("/who", {"u": provider.origin})
+        for _ in range(2):
+            with connect("odd") as api:
+                assert api.get("me").json() == {"id": 1}
+        assert Connection.objects.get().test().ok
+        assert len(provider.at("/token")) == 1
+
+    def test_the_answer_tells_a_header(
+        self, make: Callable[..., Connection], provider: Provider, own: dict[str, Any]
+    ) -> None:
+        headers = {"X-Tenant": "{{ instance_url }}", "X-Token": "{{ access_token }}"}
+        make(**own | {"base_url": f"{provider.origin}/api"}, default_headers=headers, dialect=FROM_TOKEN)
+        provider.answer("/token", {"access_token": "canary-1", "instance_url": "the tenant"})
+        with connect("odd") as api:
+            api.get("me")
+        (sent,) = provider.at("/api/me")
+        assert (sent.headers["X-Tenant"], sent.headers["X-Token"]) == ("the tenant", "canary-1")
+
+    def test_not_one_that_nobody_entered(
+        self, make: Callable[..., Connection], provider: Provider, stranger: Provider, own: dict[str, Any]
+    ) -> None:
+        make(**own, dialect=FROM_TOKEN)
+        provider.answer("/token", {"access_token": "canary-1", "instance_url": stranger.origin})
+        with connect("odd") as api, pytest.raises(TokenRequestFailed, match="none of the connection's hosts"):
+            api.get("me")
+        assert Connection.objects.get().status == "misconfigured"
