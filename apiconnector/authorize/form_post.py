@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 #: The standard ones. Others are passed on as long as the query has no more characters than these: most servers take
-#: lines of 4 or 8 kilobytes.
+#: lines of 4 or 8 kilobytes. Tokens of other flows are long, and nobody reads them here.
 _FIELDS = ("state", "code", "iss", "error", "error_description", "error_uri")
-_MOST_WITH_OTHERS = 3_000
+_UNREAD = ("id_token", "access_token")
+_MOST_WITH_OTHERS = 7_500
 
 
 class _NoFiles(FileUploadHandler):
@@ -43,7 +44,8 @@ def same_as_get(request: HttpRequest) -> str:
         request.upload_handlers = [_NoFiles(request)]
     try:
         pairs = [(name, value) for name in _FIELDS for value in request.POST.getlist(name)]
-        others = [(name, value) for name in request.POST if name not in _FIELDS for value in request.POST.getlist(name)]
+        known = {*_FIELDS, *_UNREAD}
+        others = [(name, value) for name in request.POST if name not in known for value in request.POST.getlist(name)]
     except (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return ""
     query = urlencode(pairs, errors="replace")
