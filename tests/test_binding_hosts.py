@@ -118,7 +118,7 @@ class TestHosts:
 
 
 class TestVariables:
-    """Placeholders in addresses are not offered in the form yet; what they will name is bound already."""
+    """Placeholders in addresses name hosts as they are filled."""
 
     @pytest.mark.parametrize(
         ("fields", "host"),
@@ -220,7 +220,10 @@ class TestVariables:
         self, make_connection: Callable[..., Connection]
     ) -> None:
         """Nothing can be sent to an address that is not filled any more, so that it is nothing new."""
-        connection = make_connection(**CODE | {"base_url": "{{ api }}/v1", "allowed_hosts": [".example"]})
+        kept = {"keep_from_token": {"api": {"pattern": ".*"}}}
+        connection = make_connection(
+            **CODE | {"base_url": "{{ api }}/v1", "allowed_hosts": [".example"], "dialect": kept}
+        )
         Token.objects.create(connection=connection, values={"api": "https://acme.example"})
         connection = Connection.objects.get()
         connection.client_secret = "canary-typed-later"
