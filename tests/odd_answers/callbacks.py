@@ -92,7 +92,7 @@ REFUSED: list[CallbackRow] = [
     fails("QuickBooks without its realm", "code=code-value-1&state={state}", "no value “realm_id”", dialect=REALM),
     fails("a realm that is no number", "code=code-value-1&state={state}&realmId=1%2F..", "does not match its pattern", dialect=REALM),
     fails("another shop", "code=code-value-1&state={state}&shop=ada.myshopify.com.evil.example", "does not match its pattern", dialect=SHOP),
-    fails("a realm sent twice counts once", "code=code-value-1&state={state}&realmId=x&realmId=1", "does not match its pattern", dialect=REALM),
+    fails("a realm sent twice is none", "code=code-value-1&state={state}&realmId=1&realmId=1", "has no value “realm_id”", dialect=REALM),
 ]  # fmt: skip
 
 #: They belong to nothing, so the attempt stays open.
