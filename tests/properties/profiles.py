@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 #: Failed examples are tried first the next time. Ignored by git.
 HOME = Path(__file__).parent.parent.parent / ".hypothesis"
-QUICK = 35
+#: Fewer in CI, which looks longer in a run of its own.
+QUICK = 10 if os.environ.get("CI") else 35
 #: Examples of one round of a long run; each round begins afresh, with another seed.
 ROUND = 300
 #: How many examples of each property ran; the long run prints them.
