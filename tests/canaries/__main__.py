@@ -1,6 +1,6 @@
 """``python -m tests.canaries``: every failure with every auth method. The test suite tries a sample of them.
 
-``CANARIES_HALF`` is 1 or 2 for every other one of them, so that two can run beside each other.
+``CANARIES_PART`` is such as 1/4 for every fourth of them, beginning with the first; parts can run beside each other.
 """
 
 from __future__ import annotations

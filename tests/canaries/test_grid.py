@@ -96,8 +96,8 @@ SAMPLE = [
     *((name, API[0]) for name in METHODS),
 ]
 GRID = (
-    WHOLE[int(os.environ["CANARIES_HALF"]) % 2 :: 2]
-    if "CANARIES_HALF" in os.environ
+    WHOLE[int(os.environ["CANARIES_PART"].partition("/")[0]) - 1 :: int(os.environ["CANARIES_PART"].partition("/")[2])]
+    if "CANARIES_PART" in os.environ
     else WHOLE
     if "CANARIES" in os.environ
     else list({(name, failure.name): (name, failure) for name, failure in SAMPLE}.values())
