@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
@@ -102,9 +102,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
+
+
 @contextmanager
-def running() -> Iterator[TokenServer]:
-    server = TokenServer()
+def serving(server: Server) -> Iterator[Server]:
+    """Let a server answer in a thread, and end it."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -113,3 +116,9 @@ def running() -> Iterator[TokenServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def running() -> Iterator[TokenServer]:
+    with serving(TokenServer()) as server:
+        yield server
