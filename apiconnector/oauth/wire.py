@@ -28,7 +28,9 @@ class TokenEndpointRequest:
     method: str = "POST"
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {public_url(self.url)}>"
+        # Not the path: a placeholder may have put a key into it.
+        address = urlsplit(public_url(self.url))
+        return f"<{type(self).__name__} {address.scheme}://{address.netloc}>"
 
 
 @dataclass(frozen=True)

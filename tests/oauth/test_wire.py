@@ -289,7 +289,7 @@ def test_no_repr_tells_a_secret_and_nothing_can_be_changed(shown: Any) -> None:
 
 
 def test_the_repr_of_a_request_says_where_it_goes() -> None:
-    assert repr(TokenEndpointRequest(SECRET_URL, {}, b"")) == "<TokenEndpointRequest https://p.example/token>"
+    assert repr(TokenEndpointRequest(SECRET_URL, {}, b"")) == "<TokenEndpointRequest https://p.example>"
 
 
 def test_every_client_authentication_is_its_own_class() -> None:
