@@ -525,6 +525,13 @@ class Migration(migrations.Migration):
                 ("lease_owner", models.CharField(blank=True, default="", max_length=32)),
                 ("lease_until", models.DateTimeField(blank=True, null=True)),
                 ("refresh_started_at", models.DateTimeField(blank=True, null=True)),
+                ("interruptions", models.PositiveSmallIntegerField(default=0)),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("failed_at", models.DateTimeField(blank=True, null=True)),
+                ("failure", models.TextField(blank=True, default="")),
+                ("retry_after_at", models.DateTimeField(blank=True, null=True)),
+                ("replaces_refused", models.BooleanField(default=False)),
+                ("learned_life", models.FloatField(blank=True, null=True)),
                 (
                     "connection",
                     models.OneToOneField(

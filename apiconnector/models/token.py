@@ -98,8 +98,20 @@ class Token(models.Model):
     lease_owner = models.CharField(max_length=32, blank=True, default="")
     #: Written and compared by the database's clock only.
     lease_until = models.DateTimeField(null=True, blank=True)
-    #: The journal: set before a refresh is sent, emptied when it was answered.
+    #: The journal: when the first refresh of this generation began whose outcome nobody knows, by the database's clock.
     refresh_started_at = models.DateTimeField(null=True, blank=True)
+    #: How often a refresh of this generation was begun by a worker that died before its end.
+    interruptions = models.PositiveSmallIntegerField(default=0)
+    #: What the latest failed attempts to renew mean for the next one: how many in a row, when the last one, why, and
+    #: when the provider said to come again. Emptied by the next token.
+    failures = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    failure = models.TextField(blank=True, default="")
+    retry_after_at = models.DateTimeField(null=True, blank=True)
+    #: Whether it was asked for because the API refused the one before: refused itself soon after, it is not the reason.
+    replaces_refused = models.BooleanField(default=False)
+    #: Seconds that a token of this connection lived until it was refused, where the provider states no lifetime.
+    learned_life = models.FloatField(null=True, blank=True)
 
     objects: ClassVar[TokenQuerySet] = TokenQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
 
