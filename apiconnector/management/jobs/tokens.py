@@ -14,7 +14,7 @@ from apiconnector.exceptions import ApiConnectorError, ConfigurationError
 from apiconnector.management.lookup import find_connection, find_connections, wrong_usage
 from apiconnector.management.output import add_format, counted, distance
 from apiconnector.models import AuthorizationAttempt, Connection, Token, health, site
-from apiconnector.models.source import can_refresh, is_due
+from apiconnector.models.renewal import can_refresh, is_due
 
 if TYPE_CHECKING:
     from datetime import datetime
