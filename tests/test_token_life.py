@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -522,3 +525,17 @@ def test_an_answer_after_the_leases_end_is_stored_unless_another_token_is_there(
     assert (row.generation, row.lease_owner) == (2, "second")
     assert not Token.objects.store(again, values, owner="second"), "it looks again, and adopts"
     assert connection.slug == "provider"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_ends_waits_for_what_is_being_renewed(server: TokenServer) -> None:
+    """A command sends one request and ends, while the provider has not answered yet: a rotated token would be lost."""
+    authorized(server, left=20)
+    server.delay = 1.0
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.refresher", str(database.settings_dict["NAME"])],
+        input="\n", capture_output=True, text=True, check=True, timeout=60, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert process.stdout == "ready\n200\n"
+    assert process.stderr == ""
+    assert stored() == (2, "refresh-2")
