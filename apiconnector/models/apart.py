@@ -7,7 +7,7 @@ locks for a short time only, since the caller, who may hold them, waits for it.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
@@ -75,7 +75,6 @@ def run(work: Callable[[], Result]) -> Result:
     def body() -> None:
         _here.is_apart, _here.left = True, left
         try:
-            _limit_lock_waits()
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - raised below, in the thread of who waits
             errors.append(error)
@@ -93,26 +92,32 @@ def run(work: Callable[[], Result]) -> Result:
     return results[0]
 
 
-def _limit_lock_waits() -> None:
-    connection = connections[database()]
-    if connection.vendor == "mysql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}")
-
-
 @contextmanager
 def brief() -> Iterator[None]:
-    """Around a statement that may meet a lock. In a caller's transaction its failure leaves that one usable."""
+    """Around a statement that may meet a lock: it waits for it for a short time only.
+
+    In a caller's transaction the wait is the caller's own, and a failure leaves that transaction usable.
+    """
     connection = connections[database()]
-    if _here.is_apart and connection.vendor == "postgresql":
+    if in_transaction():
+        with transaction.atomic(using=connection.alias):
+            yield
+    elif connection.vendor == "postgresql":
         # Local to a transaction: a setting of the session would stay in the connection pool of a proxy.
         with transaction.atomic(using=connection.alias):
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
             yield
-    elif in_transaction():
-        with transaction.atomic(using=connection.alias):
+    elif connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout")
+            (before,) = cursor.fetchone()
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}")
+        try:
             yield
+        finally:
+            with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {before}")
     else:
         yield
 

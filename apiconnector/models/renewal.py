@@ -67,7 +67,10 @@ class Wanted:
 
 def look(connection: Connection) -> Token | None:
     """The token as it is in the database now; the connection learns of a problem, and the process of the time."""
-    rows = Token.objects.annotate(current_problem=F("connection__problem"), moment=DatabaseNow())
+    # Not from a replica, which may be late.
+    rows = Token.objects.using(apart.database()).annotate(
+        current_problem=F("connection__problem"), moment=DatabaseNow()
+    )
     token = rows.filter(connection_id=connection.pk).first()
     if token is None:
         return None
@@ -253,10 +256,10 @@ class _Renewal:
             with apart.brief():
                 return Token.objects.acquire_lease(token, owner=self.owner, seconds=self.lease_seconds)
         except OperationalError:
-            # A lock: on SQLite of whoever writes just now, elsewhere of the caller who waits for this.
+            # A lock: on SQLite of whoever writes just now, elsewhere perhaps of the caller who waits for this.
             if shares if is_sqlite else apart.is_apart():
                 raise apart.UnreachableError from None
-            if not is_sqlite:
+            if shares:
                 raise
             return False
 
@@ -265,7 +268,7 @@ class _Renewal:
         connection = self.connection
         died = token.interruptions + bool(token.lease_owner)
         if connection.method.needs_person and died >= MOST_INTERRUPTIONS:
-            Token.objects.release_lease(token, owner=self.owner, is_unanswered=True)
+            apart.afterwards(partial(Token.objects.release_lease, token, owner=self.owner, is_unanswered=True))
             self._give_up(token, "Its refresh token was sent twice by workers that died before the answer was stored.")
         try:
             with bounded(2 * connection.timeout_seconds):
@@ -275,19 +278,21 @@ class _Renewal:
         except Exception as error:
             # What the connection lacks is found before anything is sent.
             is_unanswered = not isinstance(error, ApiConnectorError)
-            Token.objects.release_lease(token, owner=self.owner, is_unanswered=is_unanswered)
+            release = partial(Token.objects.release_lease, token, owner=self.owner)
+            apart.afterwards(partial(release, is_unanswered=is_unanswered))
             raise
         else:
             return self._stored(token, granted)
         release = partial(Token.objects.release_lease, token, owner=self.owner, failure=str(failure))
         apart.afterwards(partial(release, retry_after=failure.retry_after, is_unanswered=failure.is_unanswered))
-        if (
-            failure.act is Act.PERSON
-            and Token.objects.exclude(generation=token.generation).filter(pk=token.pk).exists()
-        ):
+        if failure.act is Act.PERSON and self._is_outdated(token):
             return None  # believed only after reading again: the refused token was not the newest
         self._fail(token, failure)
         return None
+
+    def _is_outdated(self, token: Token) -> bool:
+        rows = Token.objects.using(apart.database()).filter(pk=token.pk)
+        return rows.exclude(generation=token.generation).exists()
 
     def _ask(self, token: Token) -> Granted:
         if self.connection.method.needs_person:
