@@ -218,6 +218,28 @@ class TestRolledBack:
         assert call() == 200
         assert len(server.requests) == 1
 
+    def test_another_transaction_holds_the_row_for_a_while(self, server: TokenServer) -> None:
+        authorized(server)
+        has_it, results = threading.Event(), []
+
+        def use() -> None:
+            has_it.wait(10)
+            try:
+                results.append(call())
+            finally:
+                database.close()
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        with transaction.atomic():
+            Token.objects.update(account_label="Renamed")
+            has_it.set()
+            thread.join(2.5)
+            assert results == [], "it waits, in short steps"
+        thread.join(20)
+        assert results == [200]
+        assert stored() == (2, "refresh-2")
+
     def test_a_first_token_of_the_sites_own_account(self, server: TokenServer) -> None:
         authorized(server)
         Token.objects.all().delete()
