@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from requests.utils import get_environ_proxies
 
