@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: A query that requests leaves as it is, so that it may be put behind an address that was prepared before.
 _PLAIN_QUERY: Final = re.compile(r"(?:[A-Za-z0-9_.~+=&-]|%[0-9A-F]{2})*")
 _RESERVED: Final = re.compile(r"[?#]|%(?![0-9A-Fa-f]{2})")
+_TEXTS: Final = [str, str]
 #: Of so many paths the address is remembered; a program has few, but for those with a number in them.
 _MOST_PATHS: Final = 64
 
@@ -58,8 +59,9 @@ def set_address(
 
 
 def _query(params: Any) -> Any:
-    if type(params) is dict and all(type(value) is str for value in params.values()):
-        return urlencode(params)
+    pairs = params.items() if type(params) is dict else params if type(params) is list else None
+    if pairs is not None and all(type(pair) is tuple and list(map(type, pair)) == _TEXTS for pair in pairs):
+        return urlencode(params)  # as requests does, which looks at each value in many ways
     return _encoded(params)
 
 

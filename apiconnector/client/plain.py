@@ -10,6 +10,7 @@ import requests
 from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 
 from apiconnector.client import environment
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-# Typed here, because the stubs of requests give them no or narrower types.
-_headers: Callable[[], Any] = default_headers
+# Typed here, because the stubs of requests give it no type.
 _no_hooks: Callable[[], dict[str, list[Any]]] = default_hooks
 
 
@@ -40,6 +40,7 @@ class _GivenCookies(RequestsCookieJar):
         """Take nothing."""
 
 
+_HEADERS: Final[Any] = dict(default_headers())
 _NO_COOKIE: Final = DefaultCookiePolicy(allowed_domains=())
 _ANONYMOUS: Final = Anonymous()
 #: What a session of requests is given that is no object of its own.
@@ -54,7 +55,7 @@ class PlainSession(requests.Session):
     def __init__(self) -> None:
         # Not by requests, which would make two adapters, each with pools of its own, for nobody to use.
         self.__dict__.update(_STATE)
-        self.headers = _headers()
+        self.headers = CaseInsensitiveDict(_HEADERS)
         self.proxies, self.params, self.hooks = {}, {}, _no_hooks()
         self.adapters = OrderedDict.fromkeys(("https://", "http://"), shared_adapter())
         self.auth = _ANONYMOUS

@@ -119,7 +119,10 @@ class ApiSession(PlainSession):
         self.expired = expired or _is_unauthorized
         self._configure = configure
         self._session_headers = SessionHeaders()
-        self.set_defaults(headers=default_headers or {}, params=default_params or {}, body=default_body or {})
+        self._default_params: dict[str, Any] = {}
+        self._default_body: dict[str, Any] = {}
+        if default_headers or default_params or default_body:
+            self.set_defaults(headers=default_headers or {}, params=default_params or {}, body=default_body or {})
 
     def set_defaults(self, *, headers: Mapping[str, Any], params: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         """Set what is added to every request; what the caller of a request gives wins."""
@@ -236,8 +239,9 @@ class ApiSession(PlainSession):
             drain(response)
             response = self._transmit(again, kwargs)
             again.hooks = hooks
-        answered = self._redacted(_run_hooks("response", hooks, response, **kwargs))
-        return answered, again or request
+        if hooks and any(hooks.values()):
+            response = self._redacted(_run_hooks("response", hooks, response, **kwargs))
+        return response, again or request
 
     def _renewed(self, request: PreparedRequest, response: Response, *, is_read: bool) -> ApiRequest | None:
         """The request to send after a 401, with a new credential; None where the 401 is the answer."""
