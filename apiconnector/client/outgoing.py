@@ -76,24 +76,31 @@ class SessionHeaders:
 
         Raises ``requests.exceptions.InvalidHeader``.
         """
-        if not (isinstance(own, CaseInsensitiveDict) and _is_plain(given)):
+        session = self._checked_of(own) if isinstance(own, CaseInsensitiveDict) and _is_plain(given) else None
+        if session is None:
             merged = _merged(given, own, dict_class=CaseInsensitiveDict)
             check_headers(merged)
             request.prepare_headers(merged)
             return
-        session = {name: value for name, value in own.items() if value is not None}
-        if session != self._checked:
-            check_headers(session)
-            self._checked = session
         headers: CaseInsensitiveDict[Any] = CaseInsensitiveDict()
         for name, value in session.items():
             headers[name] = value
         if given:
             headers.update(given)
-            for name in [name for name, value in given.items() if value is None]:
+            for name in [name for name, value in headers.items() if value is None]:
                 del headers[name]
             check_headers({name: headers[name] for name in given if name in headers})
         request.headers = headers
+
+    def _checked_of(self, own: Mapping[Any, Any]) -> dict[str, Any] | None:
+        """The session's headers; None where requests has to make something of their names."""
+        session = {name: value for name, value in own.items() if value is not None}
+        if session != self._checked:
+            check_headers(session)
+            if not _is_plain(session):
+                return None
+            self._checked = session
+        return session
 
     def check_others(self, headers: Mapping[Any, Any]) -> None:
         """Check the headers that are not the session's, as ``check_headers`` does: those of the authentication."""

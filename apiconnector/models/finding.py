@@ -161,7 +161,7 @@ class Finder(Generic[M]):
                 if seen is None or seen.row != row:
                     seen = self._made(row, query.made(row, [column[0] for column in cursor.description]))
                 self._recent[key] = seen
-                if len(self._recent) > MOST // 2:
+                if len(self._recent) >= MOST // 2:
                     self._older, self._recent = self._recent, {}
         copied = [template and template.copied() for template in seen.templates]
         self._link(copied)

@@ -6,7 +6,7 @@ import uuid
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
@@ -55,7 +55,7 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
         if pre_save.has_listeners(FeedRun) or post_save.has_listeners(FeedRun):
             run.save(force_insert=True)
             return
-        using: str = router.db_for_write(FeedRun, instance=run) or DEFAULT_DB_ALIAS
+        using = str(router.db_for_write(FeedRun, instance=run))
         database = connections[using]
         statement, fields = _insertion(using)
         values = [field.get_db_prep_save(getattr(run, field.attname), database) for field in fields]
@@ -74,7 +74,7 @@ def _insertion(using: str) -> tuple[str, list[Any]]:
     database, meta = connections[using], FeedRun._meta
     quoted = database.ops.quote_name
     fields = [field for field in meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(quoted(field.column) for field in fields)
+    columns = ", ".join(quoted(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     returning = f" RETURNING {quoted('id')}" if database.features.can_return_columns_from_insert else ""
     statement = f"INSERT INTO {quoted(meta.db_table)} ({columns}) VALUES ({places}){returning}"  # noqa: S608 - names

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from apiconnector.redaction import Redactor
 
 
+class _Redactors(dict[Any, "Redactor"]):
+    """Shown as a number: the keys hold what was opened."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} redactors>"
+
+
 class Shared:
     """What all sessions have in common that were opened of the same row, and would else each work out."""
 
@@ -35,7 +42,7 @@ class Shared:
         if isinstance(hosts_given, list | tuple) and not _has_placeholders(connection):
             self.destinations = Destinations(connection.base_url, tuple(hosts_given))
         #: By what they were made of.
-        self.redactors: dict[Any, Redactor] = {}
+        self.redactors = _Redactors()
         #: The method for which everything required is filled in.
         self.usable: type[AuthMethod] | None = None
         #: The hosts it names, with what they were read from.
