@@ -151,10 +151,12 @@ def _response(answer: requests.Response | None, redact: Redactor) -> dict[str, A
 
 
 def _headers(headers: Mapping[str, Any], redact: Redactor) -> dict[str, str]:
-    return {
-        name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else redact(_decoded(value))
-        for name, value in headers.items()
+    shown = {
+        name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else _decoded(value) for name, value in headers.items()
     }
+    # All at once first: hardly ever is there anything to take out.
+    together = "\n".join(shown.values())
+    return shown if redact(together) == together else {name: redact(value) for name, value in shown.items()}
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
