@@ -35,6 +35,15 @@ def connection(server: Server, tokens: dict[str, Any], *, life: timedelta) -> Co
     return connection
 
 
+def own_connection(server: Server) -> Connection:
+    """A connection of client credentials, without a token, in place of any other."""
+    Connection.objects.all().delete()
+    return Connection.objects.create(
+        name="Provider", slug=SLUG, base_url=f"{server.origin}/api", auth_method="oauth2_client_credentials",
+        client_id="id", client_secret="secret", token_url=f"{server.origin}/token",
+    )  # fmt: skip
+
+
 def feed(connection: Connection) -> Feed:
     """The request of the other ways to send, described as data."""
     return Feed.objects.create(
