@@ -15,21 +15,21 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.benchmarks.databases import use_existing
-from tests.benchmarks.records import SLUG
 from tests.benchmarks.storm_worker import outcome
 
 
 def load(seconds: float, rate: float, *, is_kept: bool) -> tuple[list[float], Counter[str]]:
     """Call at a rate for a while: with one session, or with a new one each time. Returns how long each call took."""
     from apiconnector.shortcuts import connect
+    from tests.benchmarks.records import PATH, SLUG
 
     kept = connect(SLUG)
 
     def once() -> int:
         if is_kept:
-            return kept.get("contacts").status_code
+            return kept.get(PATH).status_code
         with connect(SLUG) as api:
-            return api.get("contacts").status_code
+            return api.get(PATH).status_code
 
     taken: list[float] = []
     failures: Counter[str] = Counter()
@@ -65,7 +65,6 @@ def main() -> None:
                 failures.update(failed)
             return [each for taken, _ in found for each in taken], failures
 
-        together(1 / rate)  # the first call fetches the token, and opens connections
         print(json.dumps("ready"), flush=True)
         for line in sys.stdin:
             taken, failures = together(json.loads(line))

@@ -34,8 +34,8 @@ class Task:
     peers: list[str] = field(default_factory=list)
 
     def rounds_or(self, *, short: int, full: int) -> int:
-        """How many rounds: as many as were asked for, or these, times the number of the try."""
-        return (self.rounds or (short if self.is_short else full)) * self.attempt
+        """How many rounds: as many as were asked for, or these; twice as many after the first try."""
+        return (self.rounds or (short if self.is_short else full)) * (1 if self.attempt == 1 else 2)
 
 
 class Progress:
