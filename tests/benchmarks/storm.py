@@ -40,9 +40,12 @@ class Storm:
 
 
 def storms(
-    who: str, server: Server, prepare: Callable[[dict[str, Any]], None], keep: str, task: Task, rounds: int
+    task: Task, who: str, server: Server, prepare: Callable[[dict[str, Any]], None], *, keep: str = ""
 ) -> list[Storm]:
-    """Let ``rounds`` storms happen in the same processes. ``prepare`` puts an expired token where ``who`` reads it."""
+    """Let storms happen in the same processes. ``prepare`` puts an expired token where ``who`` reads it.
+
+    ``keep`` is the path of the file with the token, where it is in one.
+    """
     found = []
     progress = Progress(f"{task.label}, {who}")
     with ExitStack() as stack:
@@ -52,7 +55,7 @@ def storms(
         ]
         for worker in workers:
             hear(worker)
-        for number in range(1, rounds + 1):
+        for number in range(1, rounds_of(task) + 1):
             prepare(server.reset(delay=TOKEN_DELAY))
             began = time.perf_counter()
             for worker in workers:
@@ -62,11 +65,11 @@ def storms(
                 failures.update(hear(worker))
             seconds = time.perf_counter() - began
             found.append(Storm(len(server.stats()["asked_at"]), failures, seconds))
-            progress(number, rounds)
+            progress(number, rounds_of(task))
     return found
 
 
-def of_ours(server: Server, task: Task, rounds: int) -> tuple[str, list[Storm]]:
+def of_ours(server: Server, task: Task) -> tuple[str, list[Storm]]:
     """The storms of this package, and the name of the database."""
     with throwaway() as database:
         from tests.benchmarks import records
@@ -74,10 +77,10 @@ def of_ours(server: Server, task: Task, rounds: int) -> tuple[str, list[Storm]]:
         def prepare(tokens: dict[str, Any]) -> None:
             records.connection(server, tokens, life=timedelta(seconds=-1))
 
-        return database, storms(OURS, server, prepare, "", task, rounds)
+        return database, storms(task, OURS, server, prepare)
 
 
-def of_peer(name: str, server: Server, task: Task, rounds: int) -> list[Storm]:
+def of_peer(name: str, server: Server, task: Task) -> list[Storm]:
     with tempfile.TemporaryDirectory(prefix="apiconnector-benchmark-") as folder:
         file = TokenFile(str(Path(folder) / "token.json"))
 
@@ -85,7 +88,7 @@ def of_peer(name: str, server: Server, task: Task, rounds: int) -> list[Storm]:
             del tokens["expires_in"]  # counted from when it is read, which would make it new
             file.write({**tokens, "expires_at": time.time() - 1})
 
-        return storms(name, server, prepare, str(file.path), task, rounds)
+        return storms(task, name, server, prepare, keep=str(file.path))
 
 
 def row_of(who: str, found: list[Storm], calls: int, *, has_goal: bool) -> Row:
@@ -109,6 +112,10 @@ def span(numbers: list[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
+def rounds_of(task: Task) -> int:
+    return task.rounds_or(short=5, full=20)
+
+
 def threads_of(task: Task) -> int:
     return task.threads or 8
 
@@ -118,15 +125,18 @@ def processes_of(task: Task) -> int:
 
 
 def measure(task: Task) -> Table:
-    rounds, calls = task.rounds_or(short=5, full=20), threads_of(task) * processes_of(task)
+    calls = threads_of(task) * processes_of(task)
     kinds: Counter[str] = Counter()
     with serving() as server:
-        database, found = of_ours(server, task, rounds)
+        database, found = of_ours(server, task)
         rows = [row_of(OURS, found, calls, has_goal=True)]
         for storm in found:
             kinds.update(storm.failures)
-        for name in (name for name in task.peers if name in peers.OAUTH):
-            rows.append(row_of(f"{name}, a token file", of_peer(name, server, task, rounds), calls, has_goal=False))
+        rows += [
+            row_of(f"{name}, a token file", of_peer(name, server, task), calls, has_goal=False)
+            for name in task.peers
+            if name in peers.OAUTH
+        ]
     return Table(
         f"Storm, {database}: {threads_of(task)} threads in each of {processes_of(task)} processes", "client",
         ["rounds", "token requests a round", "failed calls a round", "wall time, median", "longest"], rows,
