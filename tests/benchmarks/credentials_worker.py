@@ -69,7 +69,9 @@ def main() -> None:
         for line in sys.stdin:
             taken, failures = together(json.loads(line))
             slow = sum(each >= limit for each in taken)
-            print(json.dumps({"calls": len(taken), "failures": failures, "longest": max(taken), "slow": slow}), flush=True)
+            print(
+                json.dumps({"calls": len(taken), "failures": failures, "longest": max(taken), "slow": slow}), flush=True
+            )
 
 
 if __name__ == "__main__":

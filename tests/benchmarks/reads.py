@@ -47,7 +47,7 @@ def work(connection: Connection, feed: Feed) -> dict[str, Callable[[], object]]:
     def list_of(model: str) -> Callable[[], None]:
         return lambda: records.page(browser, reverse(f"admin:apiconnector_{model}_changelist"))
 
-    def command(*arguments: str) -> Callable[[], None]:
+    def command(*arguments: str) -> Callable[[], object]:
         return lambda: call_command("apiconnector", *arguments, stdout=io.StringIO(), stderr=io.StringIO())
 
     return {

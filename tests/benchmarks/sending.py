@@ -38,9 +38,7 @@ TIMEOUT = 10
 PARAMS = {"email": "ada@example.org"}
 
 
-def ways(
-    task: Task, server: Server, tokens: dict[str, Any], stack: ExitStack
-) -> dict[str, Callable[[], object]]:
+def ways(task: Task, server: Server, tokens: dict[str, Any], stack: ExitStack) -> dict[str, Callable[[], object]]:
     """Each way to send the same request; one that is not answered 200 raises ``RuntimeError``."""
     from apiconnector.shortcuts import connect, run_feed
     from tests.benchmarks import records

@@ -130,9 +130,7 @@ def in_rounds(
     return throughputs
 
 
-def rows_of(
-    throughputs: dict[str, list[float]], where: str, beside: list[float], goals: dict[str, float]
-) -> list[Row]:
+def rows_of(throughputs: dict[str, list[float]], where: str, beside: list[float], goals: dict[str, float]) -> list[Row]:
     """A row for each client: its calls a second, and its ratio to what was ``beside`` in each round."""
     rows = []
     for name, values in throughputs.items():
