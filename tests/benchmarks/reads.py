@@ -78,6 +78,7 @@ def counted(server: Server, progress: Progress) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {name: [] for name in things}
     for numbers in (range(FEW), range(FEW, MANY)):
         records.crowd(lambda _: f"{server.origin}/api", tokens["access_token"], numbers)
+        records.history(numbers)
         for number, (name, thing) in enumerate(things.items(), start=1):
             thing()  # what is looked up once in the life of a process
             found[name].append(records.statements(thing))

@@ -60,16 +60,16 @@ def feed(connection: Connection) -> Feed:
 
 
 def crowd(url: Callable[[int], str], access_token: str, numbers: range) -> None:
-    """Authorized connections beside those that are there, each with a feed, a run and an event.
+    """Authorized connections beside those that are there, with slugs from ``slug_of``.
 
-    ``url`` gives the base URL of one by its number. Their slugs are those of ``slug_of``.
+    ``url`` gives the base URL of one by its number.
     """
     now = timezone.now()
     connections = Connection.objects.bulk_create(
         [
             Connection(
                 name=f"Provider {number}", slug=slug_of(number), base_url=url(number),
-                auth_method="oauth2_authorization_code", client_id="id", client_secret="secret",
+                auth_method="oauth2_authorization_code", client_id="id", client_auth="none",
                 token_url=f"{url(number)}/token", authorization_url=f"{url(number)}/authorize",
             )
             for number in numbers
@@ -79,27 +79,26 @@ def crowd(url: Callable[[int], str], access_token: str, numbers: range) -> None:
     Token.objects.bulk_create(
         [
             Token(
-                connection=connection, access_token=access_token, refresh_token="refresh", issued_at=now,
-                expires_at=now + timedelta(hours=1), generation=1,
+                connection=connection, access_token=access_token, issued_at=now, expires_at=now + timedelta(hours=1),
+                generation=1,
             )
             for connection in connections
         ],
         batch_size=500,
     )  # fmt: skip
+
+
+def history(numbers: range) -> None:
+    """A feed, a run and an event of each of these connections."""
+    connections = Connection.objects.filter(slug__in=[slug_of(number) for number in numbers])
     feeds = Feed.objects.bulk_create(
-        [
-            Feed(connection=connection, name=f"Feed {connection.slug}", slug=f"feed-{connection.slug}", method="GET", path=PATH)
-            for connection in connections
-        ],
-        batch_size=500,
-    )  # fmt: skip
+        Feed(connection=each, name=each.name, slug=f"feed-{each.slug}", method="GET", path=PATH) for each in connections
+    )
     FeedRun.objects.bulk_create(
-        [FeedRun(feed=feed, connection_id=feed.connection_id, status=FeedRun.Status.SUCCEEDED) for feed in feeds],
-        batch_size=500,
+        FeedRun(feed=feed, connection_id=feed.connection_id, status=FeedRun.Status.SUCCEEDED) for feed in feeds
     )
     ConnectionEvent.objects.bulk_create(
-        [ConnectionEvent(connection=connection, kind=ConnectionEvent.Kind.TESTED) for connection in connections],
-        batch_size=500,
+        ConnectionEvent(connection=each, kind=ConnectionEvent.Kind.TESTED) for each in connections
     )
 
 
