@@ -54,6 +54,7 @@ def _replace(
     token.account_id, token.account_label = new.account_id, new.account_label
     token.values = dict(new.values)
     token.generation += 1
+    token.refresh_life = None
     token.lease_owner, token.lease_until, token.refresh_started_at = "", None, None
     token.save()
     connection.token = token

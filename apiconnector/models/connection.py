@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from apiconnector.redaction import Redactor
 
 #: Written by the machine: saving a form that was opened earlier must not put an old state back.
-MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})
+MACHINE_FIELDS = frozenset({
+    "problem", "problem_reason", "problem_at", "told_of", "grant_warned", "secret_warned", "is_sealed",
+})  # fmt: skip
 
 
 class Connection(BoundSecrets):
@@ -172,6 +174,11 @@ class Connection(BoundSecrets):
     problem = models.CharField(max_length=30, blank=True, default="", editable=False)
     problem_reason = models.TextField(blank=True, default="", editable=False)
     problem_at = models.DateTimeField(null=True, editable=False)
+    #: The problem that people were told of, until they are told that it works again.
+    told_of = models.CharField(max_length=30, blank=True, default="", editable=False)
+    #: What people were told of the end of the grant and of the client secret: empty, ``soon`` or ``ended``.
+    grant_warned = models.CharField(max_length=10, blank=True, default="", editable=False)
+    secret_warned = models.CharField(max_length=10, blank=True, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

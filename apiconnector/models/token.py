@@ -112,6 +112,8 @@ class Token(models.Model):
     replaces_refused = models.BooleanField(default=False)
     #: Seconds that a token of this connection lived until it was refused, where the provider states no lifetime.
     learned_life = models.FloatField(null=True, blank=True)
+    #: The longest life in seconds that a refresh token of this grant was stated to have.
+    refresh_life = models.FloatField(null=True, blank=True)
 
     objects: ClassVar[TokenQuerySet] = TokenQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
 
