@@ -61,9 +61,13 @@ class TokenQuerySet(models.QuerySet["Token"]):
         has_moved = granted.values != token.values
         hosts = (connection.try_out(granted.values) if has_moved else connection).secret_hosts()
         values = token.values_from(answer, scope=scope, hosts=hosts)
-        if not answer.refresh_token:
+        is_kept = not answer.refresh_token
+        if is_kept:
             # Not written as it was read: it may have been encrypted with a newer key since.
             del values["refresh_token"]
+        if answer.refresh_expires_at is None and (is_kept or answer.refresh_token == token.refresh_token.reveal()):
+            # The same refresh token ends when it was stated to, also where that is not said again.
+            del values["refresh_expires_at"]
         if has_moved:
             values["values"] = dict(granted.values)
         return (
