@@ -99,6 +99,8 @@ def of_secret(connection: Connection) -> Ending | None:
     # One that was assigned and not read back may be text still.
     if not isinstance(day, date) or method is None or "client_secret" not in method.fields:
         return None
+    if not connection.client_secret:
+        return None
     preset = presets.find(connection.preset)
     where = f" from {preset.register_url}" if preset else ""
     at = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))

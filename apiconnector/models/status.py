@@ -33,6 +33,12 @@ class Status(models.TextChoices):
     INACTIVE = "inactive", "Inactive"
 
 
+#: The states that end only when somebody does something.
+NEEDS_PERSON = frozenset(
+    {Status.NOT_AUTHORIZED, Status.NEEDS_REAUTHORIZATION, Status.MISCONFIGURED, Status.UNREADABLE, Status.SEALED}
+)
+
+
 @dataclass(frozen=True)
 class State:
     """A status, and why; the reason is empty where nothing is to be done."""

@@ -8,9 +8,11 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from apiconnector import authorize
 from apiconnector.fields import EncryptedField, JSONTextField
-from apiconnector.management.lookup import NEEDS_PERSON, find_connection
+from apiconnector.management.lookup import find_connection
 from apiconnector.management.output import add_format, distance, moment
 from apiconnector.models import Connection
+from apiconnector.models.connection import MACHINE_FIELDS
+from apiconnector.models.status import NEEDS_PERSON
 from apiconnector.redaction import looks_secret
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 #: How many events ``show`` prints.
 _EVENTS = 10
 #: Written by the machine; ``show`` says them in words of its own.
-_HIDDEN = frozenset({"id", "problem", "problem_reason", "problem_at", "is_sealed", "discovered"})
+_HIDDEN = MACHINE_FIELDS | {"id", "discovered"}
 
 
 def add_parsers(jobs: Any) -> None:
