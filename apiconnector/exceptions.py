@@ -121,7 +121,8 @@ class TokenRequestFailed(RequestRefused):
 
     ``act`` says who has to act, ``retryable`` whether a later attempt may succeed without anybody acting.
     ``error`` and ``error_description`` are the provider's own words (RFC 6749 section 5.2), empty where it
-    gave none; they are untrusted text.
+    gave none; they are untrusted text. ``retry_after`` is when it wants to be asked again, in seconds; None where it
+    did not say. ``is_unanswered``: it was sent, and whether the provider has acted on it is not known.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class TokenRequestFailed(RequestRefused):
         error: str = "",
         error_description: str = "",
         status_code: int | None = None,
+        retry_after: float | None = None,
+        is_unanswered: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(message, **kwargs)
@@ -139,6 +142,8 @@ class TokenRequestFailed(RequestRefused):
         self.error = error
         self.error_description = error_description
         self.status_code = status_code
+        self.retry_after = retry_after
+        self.is_unanswered = is_unanswered
 
     @property
     def retryable(self) -> bool:

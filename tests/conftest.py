@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apiconnector.models import Connection, Feed
+from apiconnector.models import Connection, Feed, ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from django.contrib.auth.models import User
 
@@ -29,6 +29,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = 1
+
+
+@pytest.fixture(autouse=True)
+def quiet_background() -> Iterator[None]:
+    """What a test began to renew in the background ends with it: the next one has another database."""
+    yield
+    assert ahead.wait(), "a token is still being renewed in the background"
 
 
 @pytest.fixture

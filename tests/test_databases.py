@@ -16,7 +16,7 @@ from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import InvalidFeedData
 from apiconnector.feeds import deliver
 from apiconnector.models import AuthorizationAttempt, Connection, Feed, FeedRun, Token
-from apiconnector.models.token import DatabaseNow
+from apiconnector.models.clock import DatabaseNow
 from apiconnector.shortcuts import run_feed, submit
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 
 from apiconnector import signals
 from apiconnector.models import Connection, ConnectionEvent, Token, due, endings, health
-from apiconnector.models import connection as connection_module
+from apiconnector.models.source import TokenSource
 from apiconnector.shortcuts import connect, refresh_due
 from tests import token_server
 from tests.test_command import call
@@ -344,7 +344,7 @@ class TestWarnings:
 class TestDue:
     def test_what_is_kept_alive(self, make: Callable[..., Connection], server: TokenServer) -> None:
         server.answers = [(503, b"")] * 20  # what is asked for is the point
-        for slug, fields in {
+        wanted: dict[str, dict[str, Any]] = {
             "idle-half": {"ago": 31 * DAY, "dialect": IDLE},
             "stated-last-third": {"ago": 41 * DAY, "refresh_left": 19 * DAY},
             "renews-itself": {"ago": 41 * DAY, "left": 19 * DAY, "token": NO_REFRESH, "dialect": ITSELF},
@@ -359,7 +359,8 @@ class TestDue:
             "dead": {"left": -DAY, "problem": "needs_reauthorization"},
             "fixed": {"left": -DAY, "auth_method": "bearer", "api_key": "canary"},
             "spent": {"left": -DAY, "ago": 2 * DAY, "token": NO_REFRESH},
-        }.items():
+        }
+        for slug, fields in wanted.items():
             make(slug, **fields)
         found = {outcome.slug for outcome in refresh_due()}
         assert found == {
@@ -387,14 +388,14 @@ class TestDue:
             make(slug, left=timedelta(hours=number - 9))
         good = (200, {"access_token": "access-1", "expires_in": 3600})
         server.answers = [(503, b""), good, good]
-        real = connection_module.TokenSource.refresh
+        real = TokenSource.refresh
 
         def refresh(source: Any) -> Token:
             if source._connection.slug == "second":
                 raise ZeroDivisionError("canary")
             return real(source)
 
-        monkeypatch.setattr(connection_module.TokenSource, "refresh", refresh)
+        monkeypatch.setattr(TokenSource, "refresh", refresh)
         done = call("refresh", "--due", "--format", "json")
         assert [(row["slug"], row["outcome"]) for row in done.data] == [
             ("first", "failed"), ("second", "failed"), ("third", "refreshed"), ("fourth", "refreshed"),

@@ -326,7 +326,11 @@ class TestLease:
         assert not Token.objects.acquire_lease(token, owner="b", seconds=30)
         Token.objects.release_lease(token, owner="a")
         assert Token.objects.acquire_lease(token, owner="b", seconds=-1)
+        assert not Token.objects.acquire_lease(token, owner="c", seconds=30), "as it was read it was free"
+        token.refresh_from_db()
         assert Token.objects.acquire_lease(token, owner="c", seconds=30)
+        token.refresh_from_db()
+        assert token.interruptions == 1, "the lease of b was never released"
 
     def test_a_late_writer_is_fenced_off(self, server: TokenServer) -> None:
         """The lease ended while the provider answered, and another process has stored a newer token."""

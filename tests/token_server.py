@@ -34,8 +34,8 @@ class TokenServer(ThreadingHTTPServer):
         self.detects_reuse = False
         self.is_revoked = False
         self.revocations: list[dict[str, str]] = []
-        #: What the next token requests are answered with instead: status and body.
-        self.answers: list[tuple[int, Any]] = []
+        #: What the next token requests are answered with instead: status and body, and headers where there are any.
+        self.answers: list[tuple[Any, ...]] = []
 
     @property
     def origin(self) -> str:
@@ -90,11 +90,13 @@ class _Handler(BaseHTTPRequestHandler):
             accepted = sent == f"Bearer access-{self.server.generation}" and not self.server.is_revoked
         self.send(200 if accepted else 401, {"accepted": accepted})
 
-    def send(self, status: int, body: Any) -> None:
+    def send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

@@ -11,6 +11,7 @@ from apiconnector import signals
 from apiconnector.authorize.grant import NewToken
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import AuthorizationAttempt, ConnectionEvent, Token, accounts, health, site
+from apiconnector.models.token import NOTHING_BEGUN, NOTHING_FAILED
 from apiconnector.oauth import TokenAnswer
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def _replace(
     token.account_id, token.account_label = new.account_id, new.account_label
     token.values = dict(new.values)
     token.generation += 1
+    for name, value in {**NOTHING_FAILED, **NOTHING_BEGUN}.items():
+        setattr(token, name, value)
+    token.replaces_refused, token.learned_life = False, None
     token.refresh_life = None
-    token.lease_owner, token.lease_until, token.refresh_started_at = "", None, None
     token.save()
     connection.token = token
     health.works_again(connection)

@@ -1,6 +1,6 @@
 """The HTTP session of a connection. It is handed where it may send and how to authenticate."""
 
-from apiconnector.client.exchange import token_sender
+from apiconnector.client.exchange import bounded, token_sender
 from apiconnector.client.pool import Wire, shared_adapter
 from apiconnector.client.session import ApiSession
 from apiconnector.client.urls import Destinations, Origin, validate_base_url
@@ -10,6 +10,7 @@ __all__ = [
     "Destinations",
     "Origin",
     "Wire",
+    "bounded",
     "shared_adapter",
     "token_sender",
     "validate_base_url",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import zlib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -16,13 +19,27 @@ from apiconnector.exceptions import Act, DestinationRefused, TokenRequestFailed
 from apiconnector.oauth.token import Answer, TokenEndpointRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from requests import Response
 
 #: Bytes of an answer, as sent and after decompression.
 MAX_ANSWER: Final = 1_000_000
 _CHUNK: Final = 16_384
+
+
+#: When the block of ``bounded()`` has to be done, by ``time.monotonic()``.
+_until: ContextVar[float | None] = ContextVar("apiconnector_token_requests_until", default=None)
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Bound the requests of this block together: what leads to one token may take several."""
+    token = _until.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _until.reset(token)
 
 
 class _AnswerRefusedError(Exception):
@@ -41,28 +58,33 @@ def token_sender(timeout: float, asked: str = "token endpoint") -> Callable[[Tok
     """
 
     def send(request: TokenEndpointRequest) -> Answer:
-        result = _within(timeout, request)
+        wire = Wire()
+        until = _until.get()
+        left = timeout if until is None else min(timeout, max(until - time.monotonic(), 0.001))
+        result = _within(left, request, wire)
         if isinstance(result, Answer):
             return result
         refused = str(result) if isinstance(result, DestinationRefused) else ""
-        problem = _explained(result, timeout)
+        problem = _explained(result, left)
         origin = _origin(request.url)
         # What is raised from here may be shown with its locals, and these hold the credentials.
         del request, result
         if refused:
             raise DestinationRefused(refused)
-        raise TokenRequestFailed(f"The {asked} at {origin} {problem}", act=Act.NOBODY)
+        # A transport that can't tell (None) may have sent it.
+        raise TokenRequestFailed(
+            f"The {asked} at {origin} {problem}", act=Act.NOBODY, is_unanswered=wire.written is not False
+        )
 
     return send
 
 
-def _within(timeout: float, request: TokenEndpointRequest) -> Answer | Exception | None:
+def _within(timeout: float, request: TokenEndpointRequest, wire: Wire) -> Answer | Exception | None:
     """The answer or what went wrong; None when the time is up.
 
     In a thread of its own: no time-out of a socket covers looking up a name, several addresses, or a server
     that sends a byte now and then.
     """
-    wire = Wire()
     results: SimpleQueue[Answer | Exception] = SimpleQueue()
 
     def run() -> None:
@@ -130,7 +152,7 @@ def _cap(body: bytes | bytearray) -> None:
 def _explained(error: Exception | None, timeout: float) -> str:
     """What went wrong, without the text of the error: it holds the address with its query."""
     if error is None or isinstance(error, requests.Timeout):
-        return f"did not answer within {timeout:g} seconds. Try again later."
+        return f"did not answer within {timeout:.3g} seconds. Try again later."
     if isinstance(error, _AnswerRefusedError):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):

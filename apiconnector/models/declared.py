@@ -8,12 +8,11 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import requests
-from django.utils import timezone
 
 from apiconnector.client import token_sender
 from apiconnector.dialect import KeptValueError, keep, members
 from apiconnector.exceptions import ConfigurationError, DestinationRefused, TokenRequestFailed
-from apiconnector.models import names
+from apiconnector.models import clock, names
 from apiconnector.oauth import (
     LoginRequest,
     PublicClient,
@@ -144,7 +143,7 @@ def _token(connection: Connection, request: DeclaredRequest, known: names.Names,
         grant,
         PublicClient("", ""),
         token_sender(connection.timeout_seconds),
-        now=timezone.now(),
+        now=clock.now(),
         ways=ways,
     )
 

@@ -10,7 +10,7 @@ from apiconnector.models import health
 from apiconnector.models.attempt import AuthorizationAttempt
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.run import FeedRun
-from apiconnector.models.token import Token
+from apiconnector.models.token import NOTHING_FAILED, Token
 
 if TYPE_CHECKING:
     from apiconnector.models.connection import Connection
@@ -31,6 +31,9 @@ def follow_up(connection: Connection, old: Connection) -> None:
         Token.objects.filter(connection_id=connection.pk).delete()
         AuthorizationAttempt.objects.of(connection).forget_held("The connection was changed to another client.")
         connection._state.fields_cache.pop("token", None)
+    failed = Token.objects.filter(connection_id=connection.pk, failures__gt=0)
+    if failed.exists() and _reconfigured(connection, old):
+        failed.update(**NOTHING_FAILED)  # what was corrected is tried at once
     is_corrected = old.problem == health.MISCONFIGURED and _reconfigured(connection, old)
     if (is_other_client or is_corrected) and health.put_aside(connection):
         _try_again(connection)

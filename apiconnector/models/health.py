@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from django.db import DatabaseError, router
+from django.db import router, transaction
 from django.utils import timezone
 
 from apiconnector import signals
@@ -18,10 +18,10 @@ from apiconnector.models import accounts, endings
 from apiconnector.models.committed import once_committed
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
-from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
@@ -37,8 +37,6 @@ SOON: Final = "soon"
 ENDED: Final = "ended"
 
 Kind = ConnectionEvent.Kind
-_NOTHING_ENDS: Final = "Nothing ends before long any more."
-logger = get_logger(__name__)
 
 
 def needs_attention(connection: Connection, problem: str, reason: str) -> None:
@@ -49,11 +47,11 @@ def needs_attention(connection: Connection, problem: str, reason: str) -> None:
     """
     rows = _rows(connection).exclude(problem=problem)
     written = {"problem": problem, "problem_reason": reason, "problem_at": timezone.now()}
-    is_told = rows.exclude(told_of=problem).update(**written, told_of=problem)
-    is_new = is_told or rows.update(**written)
+    with _together(connection):
+        is_told = rows.exclude(told_of=problem).update(**written, told_of=problem)
+        if is_told or rows.update(**written):
+            ConnectionEvent.record(connection, Kind.FAILED, reason)
     connection.problem, connection.problem_reason = problem, reason
-    if is_new:
-        ConnectionEvent.record(connection, Kind.FAILED, reason)
     if is_told:
         _soon(partial(_send_needs_attention, connection, reason), connection)
 
@@ -71,34 +69,28 @@ def put_aside(connection: Connection) -> bool:
 def works_again(connection: Connection) -> None:
     """Clear what is over now that a token was had; the event and the signal come once, and only if there was something.
 
-    Then, once it is committed, people are warned of what ends before long.
+    Then people are warned of what ends before long.
     """
-    rows = _rows(connection).exclude(problem="", told_of="")
-    was_there = rows.update(problem="", problem_reason="", problem_at=None, told_of="")
+    now = _as_it_is(connection)
     connection.problem, connection.problem_reason, connection.problem_at = "", "", None
-    if was_there:
-        ConnectionEvent.record(connection, Kind.RECOVERED, "It works again.")
-    _soon(partial(_after_token, connection, is_recovered=bool(was_there)), connection)
-
-
-def _after_token(connection: Connection, *, is_recovered: bool) -> None:
-    try:
-        now = _as_it_is(connection)
-        if now is None:  # deleted in the meantime
-            return
-        grant = endings.of_grant(now)
-        if now.grant_warned and (grant is None or not grant.is_near(timezone.now())):
-            # Its end has moved. Together with a problem that is one recovery.
-            now.grant_warned = ""
-            if _rows(now).exclude(grant_warned="").update(grant_warned="") and not is_recovered:
-                is_recovered = True
-                ConnectionEvent.record(now, Kind.RECOVERED, _NOTHING_ENDS)
-        if is_recovered:
-            _send_recovered(connection)
-        look_ahead(now)
-    except DatabaseError as error:
-        # The token is stored, and the next look finds the same.
-        logger.warning("“%s”: it could not be looked what ends before long. %s", connection, type(error).__name__)
+    if now is None:  # deleted in the meantime
+        return
+    cleared = {"problem": "", "problem_reason": "", "problem_at": None, "told_of": ""}
+    standing = {"problem": "", "told_of": ""}
+    grant = endings.of_grant(now)
+    if grant is None or not grant.is_near(timezone.now()):
+        # Its end has moved: together with a problem that is one recovery.
+        cleared["grant_warned"] = standing["grant_warned"] = ""
+    if any(getattr(now, name) for name in standing):
+        with _together(connection):
+            was_there = _rows(connection).exclude(**standing).update(**cleared)
+            if was_there:
+                ConnectionEvent.record(connection, Kind.RECOVERED, "It works again.")
+        if was_there:
+            _soon(partial(_send_recovered, connection), connection)
+        for name, value in cleared.items():
+            setattr(now, name, value)
+    look_ahead(now)
 
 
 def look_ahead(connection: Connection) -> None:
@@ -137,15 +129,18 @@ def _warn(connection: Connection, column: str, ending: Ending | None, stage: str
     setattr(connection, column, stage)
     rows = _rows(connection).exclude(**{column: stage})
     if stage and ending is not None:
-        reason = ending.reason(timezone.now())
-        if rows.update(**{column: stage}):
-            ConnectionEvent.record(connection, Kind.WARNED, reason)
-            _soon(partial(_send_needs_attention, connection, reason), connection)
-    elif rows.filter(problem="").update(**{column: stage}):
-        _recovered(connection, _NOTHING_ENDS)
-    elif rows.update(**{column: stage}):
-        # It has another problem: that it works again is told when that is over.
-        ConnectionEvent.record(connection, Kind.RECOVERED, _NOTHING_ENDS)
+        kind, reason = Kind.WARNED, ending.reason(timezone.now())
+        send = partial(_send_needs_attention, connection, reason)
+    else:
+        kind, reason = Kind.RECOVERED, "Nothing ends before long any more."
+        send = partial(_send_recovered, connection)
+    with _together(connection):
+        # Where it has another problem, that it works again is told when that is over.
+        is_told = (rows if stage else rows.filter(problem="")).update(**{column: stage})
+        if is_told or rows.update(**{column: stage}):
+            ConnectionEvent.record(connection, kind, reason)
+    if is_told:
+        _soon(send, connection)
 
 
 def _learn_life(token: Token) -> None:
@@ -173,8 +168,12 @@ def record_test(
     warning = accounts.warning(connection, result.account_id)
     ConnectionEvent.record(connection, Kind.TESTED, f"{result.message} {warning}".rstrip(), actor)
     # A problem that stands is not over: the old access token may have been good enough for this.
-    if _rows(connection).filter(problem="").exclude(told_of="").update(told_of=""):
-        _recovered(connection, "The test went well.")
+    with _together(connection):
+        was_told = _rows(connection).filter(problem="").exclude(told_of="").update(told_of="")
+        if was_told:
+            ConnectionEvent.record(connection, Kind.RECOVERED, "It works again: the test went well.")
+    if was_told:
+        _soon(partial(_send_recovered, connection), connection)
     look_again(connection)
     return warning
 
@@ -187,14 +186,18 @@ def _as_it_is(connection: Connection) -> Connection | None:
     return _rows(connection).select_related("token").first()
 
 
-def _recovered(connection: Connection, message: str) -> None:
-    ConnectionEvent.record(connection, Kind.RECOVERED, message)
-    _soon(partial(_send_recovered, connection), connection)
+def _together(connection: Connection) -> AbstractContextManager[object]:
+    """A state and its event: both are written, or none."""
+    return transaction.atomic(using=_database(connection))
 
 
 def _soon(act: Callable[[], None], connection: Connection) -> None:
     """Tell of something as soon as it is committed: a state that is rolled back was never there."""
-    once_committed(act, router.db_for_write(type(connection), instance=connection))
+    once_committed(act, _database(connection))
+
+
+def _database(connection: Connection) -> str:
+    return str(router.db_for_write(type(connection), instance=connection))
 
 
 def _send_needs_attention(connection: Connection, reason: str) -> None:

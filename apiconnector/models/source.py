@@ -1,70 +1,27 @@
-"""The life of a token: look, lease, look again, refresh, store."""
+"""Gives a session its access token, and knows when it has to be another one."""
 
 from __future__ import annotations
 
-import random
-import secrets
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from django.db.models import F
-from django.utils import timezone
-
-from apiconnector.exceptions import (
-    Act,
-    AuthorizationRequired,
-    ConfigurationError,
-    SecretSealed,
-    SecretUnreadable,
-    TokenRequestFailed,
-)
-from apiconnector.models import health, site, token_requests
-from apiconnector.models.event import ConnectionEvent
-from apiconnector.models.token import Token
+from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
+from apiconnector.models import ahead, apart, clock, health, renewal, unsaved
+from apiconnector.models.renewal import Wanted
 from apiconnector.models.validation import connection_problems
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
-    from apiconnector.models.token_requests import Granted
+    from apiconnector.models.token import Token
 
 #: A session looks at the token row again after this many seconds.
 LOOK_AGAIN_AFTER = 5.0
-#: After renewing ahead of the end failed, requests go on with the token that works for this many seconds.
-COOL_DOWN = 5.0
-_MOST_FAILURES = 1_000
-#: How often a caller looks whether the one who holds the lease is done, in seconds.
-POLL = 0.05
-
-
-def can_refresh(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token that a person authorized can be refreshed: with a refresh token, or itself while it works."""
-    if connection.read_dialect().renews_itself:
-        return bool(token.access_token) and not token.is_expired(now)
-    return bool(token.refresh_token)
-
-
-def is_due(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token should be renewed ahead of its end."""
-    if token.expires_at is None:
-        return False
-    return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
-
-
-#: When renewing a token ahead of its end failed last in this process, by its ciphertext, which no other one has.
-_failures: dict[str, float] = {}
-
-
-def _failed_early(token: Token) -> None:
-    if len(_failures) >= _MOST_FAILURES:
-        _failures.clear()
-    _failures[token.access_token.stored] = time.monotonic()
-
-
-def _cools_down(token: Token) -> bool:
-    failed_at = _failures.get(token.access_token.stored)
-    return failed_at is not None and time.monotonic() - failed_at < COOL_DOWN
+#: A token that took the place of a refused one, and is refused itself within this many seconds, is not the reason.
+FRESH = 60.0
+#: A token that is refused earlier than this, in seconds, was ended by somebody and not by its age.
+SHORTEST_LIFE = 60.0
 
 
 class TokenSource:
@@ -72,8 +29,11 @@ class TokenSource:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._token: Token | None = getattr(connection, "token", None)
+        token: Token | None = getattr(connection, "token", None)
+        self._token = token and unsaved.newest(token)
         self._looked_at = time.monotonic()
+        #: The token that was opened last, with its text.
+        self._opened: tuple[Token | None, str] = (None, "")
 
     def access_token(self) -> str:
         """A token that is believed to work.
@@ -83,30 +43,27 @@ class TokenSource:
         """
         if time.monotonic() - self._looked_at > LOOK_AGAIN_AFTER:
             self._look()
-        token, now = self._token, timezone.now()
-        if token is None or not self._usable(token, now):
-            token = self._obtain()
-        elif self._is_due(token, now) and self._can_renew(token) and not _cools_down(token):
-            try:
-                token = self._obtain()
-            except (ConfigurationError, TokenRequestFailed, AuthorizationRequired):
-                # It was early: the old one still works until its end.
-                if not self._usable(token, timezone.now()):
-                    raise
-                _failed_early(token)
+        token, now = self._token, clock.now()
+        if token is None or not renewal.is_usable(self._connection, token, now):
+            token = self._obtain(Wanted())
+        elif renewal.is_due(self._connection, token, now):
+            token = self._renewed_early(token, now)
         return self._reveal(token)
 
     def renew(self, rejected: str) -> str | None:
         """Another token than the one the API just refused; None where there is none to be had without a person."""
-        token = self._look()
-        if token is None and self._connection.method.needs_person:
-            return None
-        if token is not None and token.access_token and self._reveal(token) != rejected:
-            if not token.is_expired(timezone.now()):
+        token, now = self._look(), clock.now()
+        if token is None:
+            return None if self._connection.method.needs_person else self._reveal(self._obtain(Wanted()))
+        if token.access_token and self._reveal(token) != rejected:
+            if not token.is_expired(now):
                 return self._reveal(token)
-        elif token is not None and not self._can_renew(token):
+            return self._reveal(self._obtain(Wanted(rejected)))
+        age = (now - token.issued_at).total_seconds()
+        if not renewal.can_renew(self._connection, token) or (token.replaces_refused and age < FRESH):
             return None
-        return self._reveal(self._obtain(rejected=rejected))
+        learned = age if token.expires_at is None and age >= SHORTEST_LIFE else None
+        return self._reveal(self._obtain(Wanted(rejected, learned=learned)))
 
     def refresh(self) -> Token:
         """Another token now, also where the one there still works; one that another process stores meanwhile counts.
@@ -123,149 +80,55 @@ class TokenSource:
             named = "; ".join(f"{connection.label_of(name)}: {text}" for name, text in problems.items())
             raise ConfigurationError(f"“{connection}” is not filled in. {named}")
         token = self._look()
-        if token is not None and self._usable(token, timezone.now()) and not self._can_renew(token):
+        if (
+            token is not None
+            and renewal.is_usable(connection, token, clock.now())
+            and not renewal.can_renew(connection, token)
+        ):
             raise AuthorizationRequired(
                 f"The provider gave “{connection}” no refresh token: only authorizing again gives another token. "
                 "The one there is used until it ends.",
                 connection=connection,
             )
-        return self._obtain(newer_than=token.generation if token is not None else 0)
+        return self._obtain(Wanted(newer_than=token.generation if token is not None else 0, is_asked=True))
 
     def _look(self) -> Token | None:
-        rows = Token.objects.annotate(current_problem=F("connection__problem"))
-        token = rows.filter(connection_id=self._connection.pk).first()
-        if token is not None:
-            token.connection = self._connection
-            # It may have been authorized again since this session began.
-            self._connection.problem = cast("Any", token).current_problem
-        self._token, self._looked_at = token, time.monotonic()
-        return token
+        self._token, self._looked_at = renewal.look(self._connection), time.monotonic()
+        return self._token
 
-    def _usable(self, token: Token, now: datetime) -> bool:
-        if not token.access_token or token.is_expired(now):
-            return False
-        if self._connection.method.needs_person:
-            return True
-        # The site's own token is replaced without anybody's help when it can't be opened or sent any more.
+    def _obtain(self, wanted: Wanted) -> Token:
+        self._token = renewal.obtain(self._connection, wanted)
+        self._looked_at = time.monotonic()
+        return self._token
+
+    def _renewed_early(self, token: Token, now: datetime) -> Token:
+        """See to it that a token which still works is renewed before its end; the one to use meanwhile."""
+        connection = self._connection
+        if ahead.ended_since(connection.pk, self._looked_at):
+            token = self._look() or token
+            if not renewal.is_due(connection, token, now):
+                return token
+        until = renewal.paused_until(token, is_early=True)
+        if (until is not None and until > now) or not renewal.can_renew(connection, token):
+            return token
+        if connection.problem == health.NEEDS_REAUTHORIZATION:
+            return token
+        if not apart.must_stay():
+            ahead.begin(connection)
+            return token
         try:
-            self._reveal(token)
-        except (SecretUnreadable, SecretSealed):
-            return False
-        return True
-
-    def _can_renew(self, token: Token) -> bool:
-        if not self._connection.method.needs_person:
-            return True
-        return can_refresh(self._connection, token, timezone.now())
-
-    def _is_due(self, token: Token, now: datetime) -> bool:
-        return is_due(self._connection, token, now)
+            return self._obtain(Wanted(is_early=True))
+        except (ConfigurationError, TokenRequestFailed, AuthorizationRequired, renewal.BusyError):
+            # It was early: the old one still works until its end.
+            self._look()
+            if not renewal.is_usable(connection, token, clock.now()):
+                raise
+            return token
 
     def _reveal(self, token: Token) -> str:
-        return str(self._connection.open(token.access_token, "access token"))
-
-    def _obtain(self, *, rejected: str = "", newer_than: int = -1) -> Token:
-        """Refresh or fetch under the lease, or adopt what another process stored meanwhile.
-
-        What the API ``rejected`` is not adopted, nor a generation that is not ``newer_than`` the one told.
-        """
-        connection = self._connection
-        lease_seconds = 2 * connection.timeout_seconds + 5
-        owner = secrets.token_hex(16)
-        give_up_at = time.monotonic() + 2 * lease_seconds
-        while True:
-            token = self._look() or self._first_row()
-            now = timezone.now()
-            adopted = self._usable(token, now) and not self._is_due(token, now) and token.generation > newer_than
-            if adopted and not (rejected and self._reveal(token) == rejected):
-                return token
-            self._require_renewable(token)
-            # The lease is taken on the generation just looked at: whoever stored another one makes this miss.
-            if Token.objects.acquire_lease(token, owner=owner, seconds=lease_seconds):
-                try:
-                    stored = self._refresh(token, owner)
-                finally:
-                    Token.objects.release_lease(token, owner=owner)
-                if stored:
-                    self._look()
-                    return self._token or token
-                continue
-            if time.monotonic() > give_up_at:
-                raise TokenRequestFailed(
-                    f"Another process has been refreshing the token of “{connection}” for too long. Try again later."
-                )
-            time.sleep(POLL * (0.5 + random.random()))  # noqa: S311 - spreads the pollers, keeps no secret
-
-    def _first_row(self) -> Token:
-        """The row a first client-credentials token is leased on."""
-        connection = self._connection
-        if connection.method.needs_person:
-            raise AuthorizationRequired(
-                f"“{connection}” is not authorized. Open it in the admin and press Authorize.",
-                connection=connection,
-            )
-        token, _ = Token.objects.get_or_create(connection=connection)
-        return token
-
-    def _require_renewable(self, token: Token) -> None:
-        connection = self._connection
-        if connection.problem == health.NEEDS_REAUTHORIZATION or not self._can_renew(token):
-            raise AuthorizationRequired(
-                f"The authorization of “{connection}” has ended. Open it in the admin and press Re-authorize.",
-                connection=connection,
-            )
-        if connection.method.needs_person and site.may_not_refresh(token):
-            raise AuthorizationRequired(
-                f"“{connection}”: {site.reason(token)} Open it in the admin and press Re-authorize, or confirm there "
-                "that the token is used here from now on.",
-                connection=connection,
-            )
-
-    def _refresh(self, token: Token, owner: str) -> bool:
-        """Send one request and store its answer; false when somebody else's newer token is there already."""
-        connection = self._connection
-        try:
-            granted = self._request(token)
-        except TokenRequestFailed as error:
-            failure = error
-        else:
-            if not Token.objects.store(token, granted, owner=owner, scope=token.scope or connection.scope):
-                return False
-            if granted.failure is not None:
-                self._fail(token, granted.failure)
-            health.works_again(connection)
-            ConnectionEvent.record(connection, ConnectionEvent.Kind.REFRESHED, granted.problem)
-            return True
-        if (
-            failure.act is Act.PERSON
-            and Token.objects.exclude(generation=token.generation).filter(pk=token.pk).exists()
-        ):
-            return False  # believed only after reading again: the refused token was not the newest
-        self._fail(token, failure)
-        return False
-
-    def _request(self, token: Token) -> Granted:
-        connection = self._connection
-        if connection.method.needs_person:
-            return token_requests.refresh(connection, token)
-        return token_requests.fetch(connection)
-
-    def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
-        """Write down what a refused refresh means, and raise it."""
-        connection = self._connection
-        if failure.act is Act.PERSON:
-            reason = "The provider refused the refresh token: a person has to authorize again."
-            if token.refresh_started_at is not None:
-                reason += (
-                    f" A refresh begun at {token.refresh_started_at:%Y-%m-%d %H:%M:%S %Z} was interrupted before its "
-                    "answer was stored; the provider may have replaced the token then."
-                )
-            health.needs_attention(connection, health.NEEDS_REAUTHORIZATION, reason)
-            required = AuthorizationRequired(f"“{connection}”: {reason}", connection=connection)
-            raise required from failure
-        if failure.act is Act.ADMINISTRATOR:
-            health.needs_attention(connection, health.MISCONFIGURED, str(failure))
-        raise failure
+        if self._opened[0] is not token:
+            self._opened = (token, renewal.reveal(self._connection, token))
+        return self._opened[1]
 
 
 class TrialSource(TokenSource):

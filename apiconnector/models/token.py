@@ -3,83 +3,92 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apiconnector.fields import EncryptedTextField, JSONTextField
+from apiconnector.models import clock
+from apiconnector.models.clock import DatabaseNow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from apiconnector.crypto import Secret
     from apiconnector.models.token_requests import Granted
     from apiconnector.oauth import TokenAnswer
 
-#: A token is renewed this long before its end, or in the last tenth of a life shorter than ten times that.
+#: A token is renewed this long before its end, or in the last sixth of a life shorter than six times that.
 EARLY = timedelta(seconds=30)
-
-
-class DatabaseNow(Now):
-    """The database's clock, in UTC: machines need not agree on the time to agree on a lease."""
-
-    def as_mysql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        """MariaDB's ``CURRENT_TIMESTAMP`` follows the server's zone."""
-        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
     """The conditional updates that decide who refreshes."""
 
     def acquire_lease(self, token: Token, *, owner: str, seconds: float) -> bool:
-        """Take the lease on one generation of a token, and write down that a refresh begins.
+        """Take the lease on a token as it was read, and write down that a refresh begins.
 
-        True for exactly one caller until the lease is released or ``seconds`` have passed by the database's clock.
+        True for exactly one caller until the lease is released or ``seconds`` have passed by the database's clock. A
+        lease that was never released is that of a worker that died: taking it over is counted.
         """
+        as_read = {name: getattr(token, name) for name in ("pk", "generation", "lease_owner", "failures")}
+        died = {"interruptions": F("interruptions") + 1} if token.lease_owner else {}
         return (
-            self.filter(pk=token.pk, generation=token.generation)
+            self.filter(**as_read)
             .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=DatabaseNow()))
             .update(
                 lease_owner=owner,
                 lease_until=DatabaseNow() + timedelta(seconds=seconds),
-                refresh_started_at=timezone.now(),
+                refresh_started_at=Coalesce("refresh_started_at", DatabaseNow()),
+                **died,
             )
             == 1
         )
 
-    def release_lease(self, token: Token, *, owner: str) -> None:
-        """Give the lease back after a refresh that was answered, but not with a token."""
-        self.filter(pk=token.pk, lease_owner=owner).update(lease_owner="", lease_until=None, refresh_started_at=None)
+    def release_lease(
+        self,
+        token: Token,
+        *,
+        owner: str,
+        failure: str = "",
+        retry_after: float | None = None,
+        is_unanswered: bool = False,
+    ) -> None:
+        """Give the lease back after a refresh that brought no token.
 
-    def store(self, token: Token, granted: Granted, *, owner: str, scope: str) -> bool:
-        """Write a refreshed token; false when the lease was lost and another generation is there already.
-
-        The refresh token stays as it is in the row when the answer has no new one.
+        ``failure`` says why, ``retry_after`` when the provider wants to be asked again (seconds). The journal is as it
+        was before, unless the request ``is_unanswered``: the provider may have acted on it.
         """
-        connection, answer = token.connection, granted.answer
-        has_moved = granted.values != token.values
-        hosts = (connection.try_out(granted.values) if has_moved else connection).secret_hosts()
-        values = token.values_from(answer, scope=scope, hosts=hosts)
-        is_kept = not answer.refresh_token
-        if is_kept:
-            # Not written as it was read: it may have been encrypted with a newer key since.
-            del values["refresh_token"]
-        if answer.refresh_expires_at is None and (is_kept or answer.refresh_token == token.refresh_token.reveal()):
-            # The same refresh token ends when it was stated to, also where that is not said again.
-            del values["refresh_expires_at"]
-        if has_moved:
-            values["values"] = dict(granted.values)
-        return (
-            self.filter(pk=token.pk, generation=token.generation, lease_owner=owner).update(
-                **values,
-                generation=F("generation") + 1,
-                lease_owner="",
-                lease_until=None,
-                refresh_started_at=None,
-            )
-            == 1
-        )
+        values: dict[str, Any] = {"lease_owner": "", "lease_until": None}
+        if not is_unanswered:
+            values["refresh_started_at"] = token.refresh_started_at
+        if failure:
+            after = None if retry_after is None else DatabaseNow() + timedelta(seconds=retry_after)
+            values |= {
+                "failures": F("failures") + 1,
+                "failed_at": DatabaseNow(),
+                "failure": failure,
+                "retry_after_at": after,
+            }
+        self.filter(pk=token.pk, lease_owner=owner).update(**values)
+
+    def store(self, token: Token, values: Mapping[str, Any], *, owner: str) -> bool:
+        """Write a refreshed token; false where another generation is there already.
+
+        An answer that comes after the lease's end is stored like any other, but leaves alone the lease that somebody
+        else has taken meanwhile: with a new generation there, their refused request is not believed.
+        """
+        rows = self.filter(pk=token.pk, generation=token.generation)
+        renewed = {**values, **NOTHING_FAILED, "generation": F("generation") + 1}
+        return rows.filter(lease_owner=owner).update(**renewed, **NOTHING_BEGUN) == 1 or rows.update(**renewed) == 1
+
+
+#: The columns of a token row of which no attempt to renew it has failed, and of one of which none has begun.
+NOTHING_FAILED: Final = {"failures": 0, "failed_at": None, "failure": "", "retry_after_at": None}
+NOTHING_BEGUN: Final = {"lease_owner": "", "lease_until": None, "refresh_started_at": None, "interruptions": 0}
 
 
 class Token(models.Model):
@@ -136,14 +145,18 @@ class Token(models.Model):
         return self.expires_at is not None and self.expires_at <= now
 
     def is_due(self, now: datetime, *, renews_itself: bool = False) -> bool:
-        """Whether it should be renewed ahead of its end.
+        """Whether it should be renewed ahead of its end, which is stated or was learned.
 
         One that ``renews_itself`` can't be renewed afterwards: that is done in the last third of its life.
         """
-        if self.expires_at is None:
+        if self.expires_at is not None:
+            life = self.expires_at - self.issued_at
+        elif self.learned_life is not None:
+            life = timedelta(seconds=self.learned_life)
+        else:
             return False
-        life = self.expires_at - self.issued_at
-        return now >= self.expires_at - (life / 3 if renews_itself else min(EARLY, life / 10))
+        end = self.expires_at or self.issued_at + life
+        return now >= end - (life / 3 if renews_itself else min(EARLY, life / 6))
 
     @classmethod
     def _sealed(cls, name: str, value: str, hosts: frozenset[str]) -> Secret[Any]:
@@ -157,8 +170,28 @@ class Token(models.Model):
         return {
             "access_token": cls._sealed("access_token", answer.access_token, hosts),
             "refresh_token": cls._sealed("refresh_token", answer.refresh_token, hosts),
-            "issued_at": timezone.now(),
+            "issued_at": clock.now(),
             "expires_at": answer.expires_at,
             "refresh_expires_at": answer.refresh_expires_at,
             "scope": scope if answer.scope is None else answer.scope,
         }
+
+    def renewed_by(self, granted: Granted, *, scope: str) -> dict[str, Any]:
+        """The columns that change when it is renewed; ``scope`` is what was asked for.
+
+        The refresh token stays as it is in the row when the answer has no new one.
+        """
+        connection, answer = self.connection, granted.answer
+        has_moved = granted.values != self.values
+        hosts = (connection.try_out(granted.values) if has_moved else connection).secret_hosts()
+        values = self.values_from(answer, scope=scope, hosts=hosts)
+        if not answer.refresh_token:
+            # Not written as it was read: it may have been encrypted with a newer key since.
+            del values["refresh_token"]
+        stays = not answer.refresh_token or answer.refresh_token == self.refresh_token.reveal()
+        if stays and answer.refresh_expires_at is None:
+            # It ends when it was stated to, also where that is not said again.
+            del values["refresh_expires_at"]
+        if has_moved:
+            values["values"] = dict(granted.values)
+        return values

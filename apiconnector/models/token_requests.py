@@ -6,12 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from django.utils import timezone
-
 from apiconnector.client import token_sender
 from apiconnector.dialect import KeptValueError, KeptValueMissingError, keep, members
 from apiconnector.exceptions import Act, ConfigurationError, RequestRefused, TokenRequestFailed
-from apiconnector.models import declared, names
+from apiconnector.models import clock, declared, names
 from apiconnector.oauth import (
     AuthorizationCode,
     ClientCredentials,
@@ -115,7 +113,7 @@ def refresh(connection: Connection, token: Token) -> Granted:
     except (ConfigurationError, RequestRefused) as error:
         failure = TokenRequestFailed(str(error), act=Act.ADMINISTRATOR)
     # What was rotated must not be lost. The access token is not the one that requests need.
-    access_token, expires_at = answer.access_token, timezone.now()
+    access_token, expires_at = answer.access_token, clock.now()
     with suppress(ConfigurationError):
         access_token = str(connection.open(token.access_token, "access token"))
         expires_at = token.expires_at or expires_at
@@ -146,7 +144,7 @@ def _ask(
         secrets=tuple(connection.opened),
     )
     send = token_sender(connection.timeout_seconds)
-    return request_token(url, grant, client, send, now=timezone.now(), ways=ways)
+    return request_token(url, grant, client, send, now=clock.now(), ways=ways)
 
 
 def headers(connection: Connection, known: names.Names) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 #: The longest lifetime that is believed, in seconds: 100 years.
 MAX_LIFETIME: Final = 100 * 365.25 * 24 * 3600
+#: The longest wait that a server may ask for, in seconds: a day. A wrong clock must not stop a connection for good.
+MAX_WAIT: Final = 24 * 3600.0
 _UNITS: Final = {"seconds": 1.0, "milliseconds": 0.001}
 #: Seconds since 1970 have fewer digits for some thousand years yet.
 _MILLISECONDS_FROM: Final = 100_000_000_000
@@ -32,6 +35,29 @@ def moment(value: Any, now: datetime) -> datetime | None:
     """
     found = _moment(value)
     return found if found is not None and now < found <= now + timedelta(seconds=MAX_LIFETIME) else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """When a server wants to be asked again, in seconds from now (RFC 9110 section 10.2.3); None where it says nothing.
+
+    ``headers`` have their names in lower case. A date is measured by the server's own clock, where its answer has one.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), MAX_WAIT)
+    until = _http_date(value)
+    if until is None:
+        return None
+    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
+    return min(max((until - now).total_seconds(), 0.0), MAX_WAIT)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def _moment(value: Any) -> datetime | None:

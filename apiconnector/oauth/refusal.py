@@ -13,6 +13,7 @@ from urllib.parse import quote, urljoin
 
 from apiconnector.exceptions import Act, TokenRequestFailed
 from apiconnector.oauth.answer import ErrorReport, is_page, parse_body, plain_name
+from apiconnector.oauth.lifetime import retry_after
 from apiconnector.oauth.wire import public_url
 from apiconnector.oauth.words import MAX_DESCRIPTION, MAX_NAME, plain_words, without_secrets
 
@@ -131,10 +132,19 @@ def refusal(
     return TokenRequestFailed(
         message,
         act=act,
+        retry_after=retry_after(answer.headers) if act is Act.NOBODY else None,
+        is_unanswered=_is_unanswered(answer, report),
         error=plain_words(without_secrets(report.name, secrets), MAX_NAME),
         error_description=plain_words(without_secrets(" ".join(report.words), secrets), MAX_DESCRIPTION),
         status_code=answer.status_code,
     )
+
+
+def _is_unanswered(answer: Answer, report: ErrorReport) -> bool:
+    """Whether the provider may have acted on the request all the same: behind a gateway, or with a damaged answer."""
+    if answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        return not report.present
+    return answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code == HTTPStatus.REQUEST_TIMEOUT
 
 
 def _redirected(url: str, answer: Answer, secrets: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apiconnector.exceptions import ConfigurationError, TokenRequestFailed
-from apiconnector.models import Connection, ConnectionEvent, Token, source
+from apiconnector.models import Connection, ConnectionEvent, Token, ahead
 from apiconnector.shortcuts import connect
 from tests.security.dance import CODE, land, press, state_of, text
 
@@ -127,7 +127,7 @@ class TestRenewedAheadOfItsEnd:
         Token.objects.update(issued_at=now - timedelta(days=50), expires_at=now + timedelta(days=10))
 
     def test_it_is_not_tried_with_each_request(
-        self, make: Callable[..., Connection], site: Client, provider: Provider, monkeypatch: pytest.MonkeyPatch
+        self, make: Callable[..., Connection], site: Client, provider: Provider
     ) -> None:
         authorized(site, make(dialect={"refresh_params": ITSELF}), provider)
         provider.sent.clear()
@@ -135,9 +135,11 @@ class TestRenewedAheadOfItsEnd:
         self.in_the_last_third()
         for _ in range(5):
             assert call().status_code == 200
+            assert ahead.wait()
         assert len(provider.at("/token")) == 1
-        monkeypatch.setattr(source, "COOL_DOWN", 0.0)
-        call()
+        Token.objects.update(failed_at=timezone.now() - timedelta(seconds=6))
+        assert call().status_code == 200
+        assert ahead.wait()
         assert len(provider.at("/token")) == 2
 
     def test_one_that_has_ended_is_asked_for_all_the_same(

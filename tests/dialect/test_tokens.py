@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apiconnector import authorize
 from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
-from apiconnector.models import Connection, ConnectionEvent, Feed, Token
+from apiconnector.models import Connection, ConnectionEvent, Feed, Token, ahead
 from apiconnector.shortcuts import connect, run_feed
 from tests.security.dance import CODE, land, press, state_of, text
 
@@ -238,6 +238,8 @@ class TestRenewsItself:
         assert not provider.at("/renew")
         now = timezone.now()
         Token.objects.update(issued_at=now - timedelta(seconds=70), expires_at=now + timedelta(seconds=20))
+        call()
+        assert ahead.wait()
         call()
         (sent,) = provider.at("/renew")
         assert (sent.method, sent.query) == ("GET", {"grant_type": "renew", "access_token": "canary-1"})

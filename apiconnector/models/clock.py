@@ -1,0 +1,37 @@
+"""The database's clock, which all machines of a site share: leases and the lives of tokens go by it.
+
+Two machines whose own clocks differ would else not agree on whether a token has ended, and one of them would refresh
+what the other one has just refreshed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils import timezone
+
+#: How much the database's clock is ahead of this machine's, as measured last.
+_ahead = timedelta(0)
+
+
+class DatabaseNow(Now):
+    """The database's clock, in UTC: machines need not agree on the time to agree on a lease."""
+
+    def as_mysql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        """MariaDB's ``CURRENT_TIMESTAMP`` follows the server's zone."""
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
+
+
+def now() -> datetime:
+    """The time by the database's clock, as far as this process has seen it; by its own until then."""
+    return timezone.now() + _ahead
+
+
+def measured(moment: datetime | None) -> None:
+    """Take note of what ``DatabaseNow`` has just given."""
+    global _ahead  # noqa: PLW0603 - one clock for the process
+    if moment is not None and settings.USE_TZ:
+        _ahead = moment - timezone.now()

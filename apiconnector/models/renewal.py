@@ -1,0 +1,357 @@
+"""Renew a token under its lease: look, take the lease, look again, ask, store. Or adopt what somebody else stored."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db.models import F
+
+from apiconnector.client import bounded
+from apiconnector.exceptions import (
+    Act,
+    ApiConnectorError,
+    AuthorizationRequired,
+    SecretSealed,
+    SecretUnreadable,
+    TokenRequestFailed,
+)
+from apiconnector.models import apart, clock, health, site, token_requests, unsaved
+from apiconnector.models.clock import DatabaseNow
+from apiconnector.models.event import ConnectionEvent
+from apiconnector.models.token import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from apiconnector.models.connection import Connection
+    from apiconnector.models.token_requests import Granted
+
+#: How often a caller looks whether the one who holds the lease is done, in seconds.
+POLL: Final = 0.05
+#: A refresh token that was sent by workers which died is not sent again after this many of them.
+MOST_INTERRUPTIONS: Final = 2
+#: The pause after a failed attempt ahead of the end, in seconds. It doubles with each further one.
+PAUSE_EARLY: Final = 5.0
+#: The same where the token has ended: the first attempts may be repeated at once.
+PAUSE: Final = 1.0
+FREE_ATTEMPTS: Final = 2
+LONGEST_PAUSE: Final = 60.0
+
+
+class BusyError(Exception):
+    """Somebody else renews the token, or has just failed to; nobody waits for it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted: another token than ``rejected``, with a generation above ``newer_than``.
+
+    ``learned`` is how long the one that was rejected has lived, in seconds, where nobody had stated it. ``is_asked``:
+    by a person, who need not wait out a pause. ``is_early``: ahead of the end, so that nobody has to wait.
+    """
+
+    rejected: str = ""
+    newer_than: int = -1
+    learned: float | None = None
+    is_asked: bool = False
+    is_early: bool = False
+
+
+def look(connection: Connection) -> Token | None:
+    """The token as it is in the database now; the connection learns of a problem, and the process of the time."""
+    # Not from a replica, which may be late.
+    rows = Token.objects.using(apart.database()).annotate(
+        current_problem=F("connection__problem"), moment=DatabaseNow()
+    )
+    token = rows.filter(connection_id=connection.pk).first()
+    if token is None:
+        return None
+    # It may have been authorized again since this session began.
+    connection.problem = cast("Any", token).current_problem
+    clock.measured(cast("Any", token).moment)
+    token.connection = connection
+    return unsaved.newest(token)
+
+
+def can_refresh(connection: Connection, token: Token, now: datetime) -> bool:
+    """Whether a token that a person authorized can be refreshed: with a refresh token, or itself while it works."""
+    if connection.read_dialect().renews_itself:
+        return bool(token.access_token) and not token.is_expired(now)
+    return bool(token.refresh_token)
+
+
+def can_renew(connection: Connection, token: Token) -> bool:
+    """Whether another token can be had without a person."""
+    return not connection.method.needs_person or can_refresh(connection, token, clock.now())
+
+
+def is_due(connection: Connection, token: Token, now: datetime) -> bool:
+    """Whether a token should be renewed ahead of its end."""
+    if token.expires_at is None and token.learned_life is None:
+        return False
+    return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
+
+
+def is_usable(connection: Connection, token: Token, now: datetime) -> bool:
+    """Whether a token is believed to work."""
+    if not token.access_token or token.is_expired(now):
+        return False
+    if connection.method.needs_person:
+        return True
+    # The site's own token is replaced without anybody's help when it can't be opened or sent any more.
+    try:
+        reveal(connection, token)
+    except (SecretUnreadable, SecretSealed):
+        return False
+    return True
+
+
+def reveal(connection: Connection, token: Token) -> str:
+    """The access token in plain text. Raises what ``Connection.open()`` raises."""
+    return str(connection.open(token.access_token, "access token"))
+
+
+def paused_until(token: Token, *, is_early: bool) -> datetime | None:
+    """Until when the token endpoint is left alone after failed attempts; None where nothing has failed."""
+    if token.failed_at is None:
+        return None
+    if is_early:
+        pause = PAUSE_EARLY * 2 ** min(token.failures - 1, 10)
+    else:
+        pause = PAUSE * 2 ** min(token.failures - FREE_ATTEMPTS - 1, 10) if token.failures > FREE_ATTEMPTS else 0.0
+    until = token.failed_at + timedelta(seconds=min(pause, LONGEST_PAUSE))
+    return max(until, token.retry_after_at) if token.retry_after_at is not None else until
+
+
+def obtain(connection: Connection, wanted: Wanted | None = None) -> Token:
+    """Another token: refreshed or fetched under the lease, or adopted from whoever has just stored one.
+
+    Inside a caller's transaction it is stored apart from it, where the database lets a second one write.
+
+    Raises ``AuthorizationRequired`` when a person has to act, ``TokenRequestFailed`` when the token endpoint gave none,
+    ``ConfigurationError`` when the connection is not in a state to ask, and ``BusyError`` for what ``is_early``.
+    """
+    renewal = _Renewal(connection, wanted or Wanted())
+    if not apart.in_transaction() or apart.must_stay():
+        return renewal.run()
+    known = look(connection)
+    run_apart: Callable[[], Token] = partial(apart.run, partial(renewal.run, known))
+    steps: list[Callable[[], Token]] = [run_apart, renewal.run]
+    if connections[apart.database()].vendor == "sqlite":
+        # A second writer would break the caller's transaction, unless another one has done so already.
+        steps.reverse()
+    try:
+        return steps[0]()
+    except apart.UnreachableError:
+        return steps[1]()
+
+
+class _Renewal:
+    """One caller's way to another token."""
+
+    def __init__(self, connection: Connection, wanted: Wanted) -> None:
+        self.connection, self.wanted = connection, wanted
+        self.owner = secrets.token_hex(16)
+        self.lease_seconds = 2 * connection.timeout_seconds + 5
+
+    def run(self, known: Token | None = None) -> Token:
+        """Renew or adopt; ``known`` is what the caller sees of it, from inside a transaction."""
+        give_up_at = time.monotonic() + 2 * self.lease_seconds
+        while True:
+            token = look(self.connection)
+            if token is None and known is not None:
+                raise apart.UnreachableError
+            token = token or self._first_row()
+            if self._is_adopted(token):
+                return token
+            self._require_renewable(token)
+            self._require_no_pause(token)
+            if self._leased(token):
+                renewed = self._renewed(token)
+                if renewed is not None:
+                    return renewed
+                continue
+            if self.wanted.is_early:
+                raise BusyError
+            if time.monotonic() > give_up_at:
+                raise TokenRequestFailed(
+                    f"Another process has been refreshing the token of “{self.connection}” for too long. "
+                    "Try again later."
+                )
+            time.sleep(POLL * (0.5 + random.random()))  # noqa: S311 - spreads the pollers, keeps no secret
+
+    def _is_adopted(self, token: Token) -> bool:
+        now, wanted = clock.now(), self.wanted
+        if token.generation <= wanted.newer_than or not is_usable(self.connection, token, now):
+            return False
+        if is_due(self.connection, token, now):
+            return False
+        return not wanted.rejected or reveal(self.connection, token) != wanted.rejected
+
+    def _first_row(self) -> Token:
+        """The row a first client-credentials token is leased on."""
+        connection = self.connection
+        if connection.method.needs_person:
+            raise AuthorizationRequired(
+                f"“{connection}” is not authorized. Open it in the admin and press Authorize.",
+                connection=connection,
+            )
+        try:
+            with apart.brief():
+                token, _ = Token.objects.get_or_create(connection=connection)
+        except DatabaseError:
+            # Apart: of a connection that the caller has just made, and nobody else can see.
+            if apart.is_apart():
+                raise apart.UnreachableError from None
+            raise
+        return token
+
+    def _require_renewable(self, token: Token) -> None:
+        connection = self.connection
+        is_known = connection.problem == health.NEEDS_REAUTHORIZATION
+        if is_known or not can_renew(connection, token):
+            if not is_known:
+                apart.afterwards(partial(health.look_again, connection))
+            raise AuthorizationRequired(
+                f"The authorization of “{connection}” has ended. Open it in the admin and press Re-authorize.",
+                connection=connection,
+            )
+        if connection.method.needs_person and site.may_not_refresh(token):
+            raise AuthorizationRequired(
+                f"“{connection}”: {site.reason(token)} Open it in the admin and press Re-authorize, or confirm there "
+                "that the token is used here from now on.",
+                connection=connection,
+            )
+
+    def _require_no_pause(self, token: Token) -> None:
+        if self.wanted.is_asked:
+            return
+        until = paused_until(token, is_early=self.wanted.is_early)
+        if until is not None and until > clock.now():
+            if self.wanted.is_early:
+                raise BusyError
+            is_refused = self.connection.problem == health.MISCONFIGURED
+            raise TokenRequestFailed(
+                f"The token endpoint of “{self.connection}” is left alone until {until:%Y-%m-%d %H:%M:%S %Z}, since it "
+                f"gave no token at {token.failed_at:%H:%M:%S}. {token.failure}",
+                act=Act.ADMINISTRATOR if is_refused else Act.NOBODY,
+            )
+
+    def _leased(self, token: Token) -> bool:
+        """Take the lease on what was just looked at: whoever stored another generation makes this miss."""
+        is_held = token.lease_until is not None and token.lease_until > clock.now()
+        is_sqlite = connections[apart.database()].vendor == "sqlite"
+        shares = apart.in_transaction() and not apart.must_stay()
+        if is_held:
+            if is_sqlite and shares:
+                # From inside of a transaction nobody sees how it ends.
+                raise apart.UnreachableError
+            return False
+        try:
+            with apart.brief():
+                return Token.objects.acquire_lease(token, owner=self.owner, seconds=self.lease_seconds)
+        except OperationalError:
+            # A lock: on SQLite of whoever writes just now, elsewhere perhaps of the caller who waits for this.
+            if shares if is_sqlite else apart.is_apart():
+                raise apart.UnreachableError from None
+            if shares:
+                raise
+            return False
+
+    def _renewed(self, token: Token) -> Token | None:
+        """Ask, and store the answer; None when what is in the row now has to be looked at again."""
+        connection = self.connection
+        died = token.interruptions + bool(token.lease_owner)
+        if connection.method.needs_person and died >= MOST_INTERRUPTIONS:
+            apart.afterwards(partial(Token.objects.release_lease, token, owner=self.owner, is_unanswered=True))
+            self._give_up(token, "Its refresh token was sent twice by workers that died before the answer was stored.")
+        try:
+            with bounded(2 * connection.timeout_seconds):
+                granted = self._ask(token)
+        except TokenRequestFailed as error:
+            failure = error
+        except Exception as error:
+            # What the connection lacks is found before anything is sent.
+            is_unanswered = not isinstance(error, ApiConnectorError)
+            release = partial(Token.objects.release_lease, token, owner=self.owner)
+            apart.afterwards(partial(release, is_unanswered=is_unanswered))
+            raise
+        else:
+            return self._stored(token, granted)
+        release = partial(Token.objects.release_lease, token, owner=self.owner, failure=str(failure))
+        apart.afterwards(partial(release, retry_after=failure.retry_after, is_unanswered=failure.is_unanswered))
+        if failure.act is Act.PERSON and self._is_outdated(token):
+            return None  # believed only after reading again: the refused token was not the newest
+        self._fail(token, failure)
+        return None
+
+    def _is_outdated(self, token: Token) -> bool:
+        rows = Token.objects.using(apart.database()).filter(pk=token.pk)
+        return rows.exclude(generation=token.generation).exists()
+
+    def _ask(self, token: Token) -> Granted:
+        if self.connection.method.needs_person:
+            return token_requests.refresh(self.connection, token)
+        return token_requests.fetch(self.connection)
+
+    def _stored(self, token: Token, granted: Granted) -> Token | None:
+        connection = self.connection
+        values = token.renewed_by(granted, scope=token.scope or connection.scope)
+        values["replaces_refused"] = bool(self.wanted.rejected)
+        if self.wanted.learned is not None:
+            values["learned_life"] = min(self.wanted.learned, token.learned_life or self.wanted.learned)
+        renewed = self._written(token, values)
+        if renewed is not None:
+            if granted.failure is not None:
+                self._fail(token, granted.failure)
+            apart.afterwards(partial(self._note_success, granted.problem))
+        return renewed
+
+    def _written(self, token: Token, values: dict[str, Any]) -> Token | None:
+        """Store the columns of a renewed token; None when somebody else's newer token is there already."""
+        keep = partial(unsaved.keep, token, values, owner=self.owner, using=apart.database())
+        try:
+            with apart.brief():
+                is_stored = Token.objects.store(token, values, owner=self.owner)
+        except (DatabaseError, InterfaceError):
+            # Not lost: it is in this process, and written as soon as the database lets it.
+            keep()
+        else:
+            if not is_stored:
+                return None
+            if apart.in_transaction() and not apart.must_stay():
+                keep()
+        return unsaved.renewed_as(token, values)
+
+    def _note_success(self, problem: str) -> None:
+        health.works_again(self.connection)
+        ConnectionEvent.record(self.connection, ConnectionEvent.Kind.REFRESHED, problem)
+
+    def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
+        """Write down what a refused refresh means, and raise it."""
+        if failure.act is Act.PERSON:
+            self._give_up(token, "The provider refused the refresh token: a person has to authorize again.", failure)
+        if failure.act is Act.ADMINISTRATOR:
+            reason = str(failure)
+            apart.afterwards(partial(health.needs_attention, self.connection, health.MISCONFIGURED, reason))
+        raise failure
+
+    def _give_up(self, token: Token, reason: str, cause: Exception | None = None) -> None:
+        """Ask for a person: nothing more is sent until one has authorized again."""
+        connection = self.connection
+        if token.refresh_started_at is not None:
+            reason += (
+                f" A refresh begun at {token.refresh_started_at:%Y-%m-%d %H:%M:%S %Z} was interrupted before its "
+                "answer was stored; the provider may have replaced the token then."
+            )
+        apart.afterwards(partial(health.needs_attention, connection, health.NEEDS_REAUTHORIZATION, reason))
+        required = AuthorizationRequired(f"“{connection}”: {reason}", connection=connection)
+        raise required from cause
