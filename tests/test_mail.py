@@ -28,7 +28,8 @@ def installed(settings: Any) -> Iterator[None]:
         yield
     from apiconnector.contrib.mail.notices import check_settings
 
-    registry.registered_checks.remove(check_settings)
+    known: Any = registry.registered_checks
+    known.remove(check_settings)
     for signal in (signals.connection_needs_attention, signals.connection_recovered):
         assert signal.disconnect(dispatch_uid="apiconnector.contrib.mail")
 

@@ -67,7 +67,14 @@ class Migration(migrations.Migration):
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("preset", models.CharField(blank=True, max_length=50)),
-                ("client_secret_expires_on", models.DateField(blank=True, null=True)),
+                (
+                    "client_secret_expires_on",
+                    models.DateField(
+                        blank=True,
+                        help_text="Where the provider says so: people are told two weeks ahead.",
+                        null=True,
+                    ),
+                ),
                 (
                     "issuer",
                     models.CharField(

@@ -72,7 +72,9 @@ class Connection(Watched, BoundSecrets):
     is_active = models.BooleanField("active", default=True)
     preset = models.CharField(max_length=50, blank=True)
 
-    client_secret_expires_on = models.DateField(null=True, blank=True)
+    client_secret_expires_on = models.DateField(
+        null=True, blank=True, help_text="Where the provider says so: people are told two weeks ahead."
+    )
 
     issuer = models.CharField(
         max_length=500,
