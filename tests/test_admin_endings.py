@@ -73,7 +73,7 @@ class TestPage:
         page = page_of(admin_client, connection)
         assert '<p class="apiconnector-reason">It is dead.</p>' in page
         assert 'apiconnector-open">The client secret ends on' in page
-        assert page.index("<strong>Ends before long</strong> The client secret ends on") > 0
+        assert page.index("<strong>Warned</strong> The client secret ends on") > 0
         assert page.index("<strong>Failed</strong> It is dead.") > 0
 
     def test_nothing_ends(self, admin_client: Client, make: Callable[..., Connection]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +21,8 @@ from tests.test_command import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
+
+    from django.test import Client
 
     from tests.token_server import TokenServer
 
@@ -187,6 +188,22 @@ class TestEndings:
                 found.append(ending.before)
         assert "March 12, " in found[0]
         assert "12. März " in found[1]
+
+    def test_a_site_without_time_zones(
+        self, make: Callable[..., Connection], settings: Any, admin_client: Client, server: TokenServer
+    ) -> None:
+        settings.USE_TZ = False
+        ago = timedelta(days=50)
+        connection = make(client_secret_expires_on=timezone.now().date(), dialect=IDLE, ago=ago, refresh_left=DAY)
+        assert [type(ending.at) for ending in endings.of(connection)] == [datetime, datetime]
+        assert "Re-authorize before" in connection.status_reason
+        assert admin_client.get("/admin/apiconnector/connection/").status_code == 200
+        assert admin_client.get(f"/admin/apiconnector/connection/{connection.pk}/change/").status_code == 200
+        Token.objects.update(retry_after_at=timezone.now() + DAY)
+        assert [outcome.outcome for outcome in refresh_due()] == ["left"]
+        Token.objects.update(retry_after_at=None)
+        assert [outcome.outcome for outcome in refresh_due()] == ["refreshed"]
+        assert "ends on" in " ".join(ConnectionEvent.objects.values_list("message", flat=True))
 
 
 class TestKept:

@@ -353,7 +353,7 @@ class Migration(migrations.Migration):
                             ("refreshed", "Token refreshed"),
                             ("failed", "Failed"),
                             ("recovered", "Works again"),
-                            ("warned", "Ends before long"),
+                            ("warned", "Warned"),
                             ("tested", "Tested"),
                             ("edited", "Edited"),
                             ("revoked", "Disconnected"),

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError
-from apiconnector.models import endings, health, site
+from apiconnector.models import apart, endings, health, site
 from apiconnector.models.connection import Connection
 from apiconnector.models.renewal import can_refresh, is_due
 from apiconnector.redaction import get_logger
@@ -67,7 +67,8 @@ def refresh_due(report: Callable[[Outcome, int, int], None] | None = None) -> li
     outcomes: list[Outcome] = []
     for number, (_, pk) in enumerate(sorted(found), start=1):
         # Read again: the ones before may have taken long, and another process may have been here.
-        row = Connection.objects.select_related("token").filter(pk=pk, is_active=True).first()
+        rows = Connection.objects.using(apart.database()).select_related("token")
+        row = rows.filter(pk=pk, is_active=True).first()
         if row is None or not _is_due(row, timezone.now()):
             continue
         outcomes.append(_refresh(row))
@@ -144,8 +145,8 @@ def _refresh(connection: Connection) -> Outcome:
 def _rests(token: Token, now: datetime) -> str:
     """Why a token is not renewed right now; empty where it may be."""
     if token.retry_after_at is not None and token.retry_after_at > now:
-        until = timezone.localtime(token.retry_after_at)
-        return f"The provider asked to be left alone until {until:%Y-%m-%d %H:%M:%S %Z}."
+        until = f"{endings.local(token.retry_after_at):%Y-%m-%d %H:%M:%S %Z}".rstrip()
+        return f"The provider asked to be left alone until {until}."
     if token.failed_at is not None and token.failed_at > now - _REST:
         return "Renewing it failed less than a minute ago."
     return ""

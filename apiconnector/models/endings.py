@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -37,9 +38,26 @@ class Ending:
     warn_from: datetime
     #: From when it is certain without asking the provider; None: never.
     final_from: datetime | None
-    #: What to know and to do before it, and after it.
-    before: str
-    after: str
+    #: What to know and to do before it, and after it; ``{day}`` stands for the day.
+    words: tuple[str, str]
+    #: The day it is called by.
+    day: date
+    has_time: bool = False
+
+    @property
+    def before(self) -> str:
+        """What to know and to do before it."""
+        return self._said(self.words[0])
+
+    @property
+    def after(self) -> str:
+        """What to know and to do after it."""
+        return self._said(self.words[1])
+
+    def _said(self, words: str) -> str:
+        # Written when somebody reads it, in their language: most are looked at and not near.
+        day = local(self.day) if isinstance(self.day, datetime) else self.day
+        return words.replace("{day}", date_format(day, "DATETIME_FORMAT" if self.has_time else "DATE_FORMAT"))
 
     def is_near(self, now: datetime) -> bool:
         """Whether people have to know; also when it is over."""
@@ -103,16 +121,11 @@ def of_secret(connection: Connection) -> Ending | None:
         return None
     preset = presets.find(connection.preset)
     where = f" from {preset.register_url}" if preset else ""
-    at = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
+    at = datetime.combine(day + timedelta(days=1), time.min)
+    at = timezone.make_aware(at) if settings.USE_TZ else at
     todo = f"enter a new one{where}, and the date it ends on."
-    shown = date_format(day, "DATE_FORMAT")
-    return Ending(
-        at,
-        at - AHEAD,
-        None,
-        f"The client secret ends on {shown}: {todo}",
-        f"The client secret ended on {shown}: {todo}",
-    )
+    words = f"The client secret ends on {{day}}: {todo}", f"The client secret ended on {{day}}: {todo}"
+    return Ending(at, at - AHEAD, None, words, day)
 
 
 def refresh_token_ends(token: Token, idle_days: float | None) -> datetime | None:
@@ -127,6 +140,11 @@ def is_spent(token: Token, now: datetime) -> bool:
     """Whether a token neither works any more nor can be refreshed, as far as the provider stated its ends."""
     ends = token.refresh_expires_at
     return token.is_expired(now) and (not token.refresh_token or (ends is not None and ends <= now))
+
+
+def local(at: datetime) -> datetime:
+    """A moment in the site's time zone; a site without ``USE_TZ`` has no other."""
+    return timezone.localtime(at) if timezone.is_aware(at) else at
 
 
 def token_of(connection: Connection) -> Token | None:
@@ -150,13 +168,8 @@ def _of_access_token(token: Token, basis: str, after: str) -> Ending | None:
     if at is None:
         return None
     life = at - token.issued_at
-    return Ending(
-        at,
-        at - min(AHEAD, life / 3),
-        at,
-        f"Re-authorize before {_shown(at, life)}. {basis}",
-        f"{after} ({_shown(at, life)}). Press Re-authorize.",
-    )
+    words = f"Re-authorize before {{day}}. {basis}", f"{after} ({{day}}). Press Re-authorize."
+    return Ending(at, at - min(AHEAD, life / 3), at, words, at, life < _SHORT)
 
 
 def _of_refresh_token(token: Token, idle_days: float | None) -> Ending | None:
@@ -166,25 +179,23 @@ def _of_refresh_token(token: Token, idle_days: float | None) -> Ending | None:
     if at == token.refresh_expires_at:
         # The first life since a person authorized: what is left of one that refreshing does not prolong is no life.
         life = max(at - token.issued_at, timedelta(seconds=token.refresh_life or 0))
-        before = f"Re-authorize before {_shown(at, life)}. The refresh token ends then, as the provider stated."
-        after = f"The refresh token ended on {_shown(at, life)}, as the provider had stated. Press Re-authorize."
+        words = (
+            "Re-authorize before {day}. The refresh token ends then, as the provider stated.",
+            "The refresh token ended on {day}, as the provider had stated. Press Re-authorize.",
+        )
     else:
         life = at - token.issued_at
         before = (
-            f"Re-authorize before {_shown(at, life)}, unless it is used until then: after {idle_days:g} days without a "
-            "refresh the provider ends the authorization. “manage.py apiconnector refresh --due” keeps it alive."
+            f"Re-authorize before {{day}}, unless it is used until then: after {idle_days:g} days without a refresh "
+            "the provider ends the authorization. “manage.py apiconnector refresh --due” keeps it alive."
         )
         after = (
-            f"The authorization ended on {_shown(at, life)}, if the provider did what it documents: nothing was "
-            f"refreshed for {idle_days:g} days. Press Test to find out, and Re-authorize if that fails."
+            "The authorization ended on {day}, if the provider did what it documents: nothing was refreshed for "
+            f"{idle_days:g} days. Press Test to find out, and Re-authorize if that fails."
         )
+        words = before, after
     # The access token may outlive the refresh token. Of one without a stated end nobody knows.
     final = None
     if token.refresh_expires_at and token.expires_at:
         final = max(token.refresh_expires_at, token.expires_at) + _DOUBT
-    return Ending(at, at - min(AHEAD, life / 3), final, before, after)
-
-
-def _shown(at: datetime, life: timedelta) -> str:
-    """A date in the format of the language, with the time where days are too coarse."""
-    return date_format(timezone.localtime(at), "DATETIME_FORMAT" if life < _SHORT else "DATE_FORMAT")
+    return Ending(at, at - min(AHEAD, life / 3), final, words, at, life < _SHORT)

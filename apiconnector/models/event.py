@@ -23,7 +23,7 @@ class ConnectionEvent(models.Model):
         REFRESHED = "refreshed", "Token refreshed"
         FAILED = "failed", "Failed"
         RECOVERED = "recovered", "Works again"
-        WARNED = "warned", "Ends before long"
+        WARNED = "warned", "Warned"
         TESTED = "tested", "Tested"
         EDITED = "edited", "Edited"
         REVOKED = "revoked", "Disconnected"

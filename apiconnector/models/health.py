@@ -183,7 +183,8 @@ def _rows(connection: Connection) -> ConnectionQuerySet:
 
 
 def _as_it_is(connection: Connection) -> Connection | None:
-    return _rows(connection).select_related("token").first()
+    # Not from a replica, which may be late.
+    return _rows(connection).using(_database(connection)).select_related("token").first()
 
 
 def _together(connection: Connection) -> AbstractContextManager[object]:
