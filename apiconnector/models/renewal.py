@@ -216,7 +216,10 @@ class _Renewal:
 
     def _require_renewable(self, token: Token) -> None:
         connection = self.connection
-        if connection.problem == health.NEEDS_REAUTHORIZATION or not can_renew(connection, token):
+        is_known = connection.problem == health.NEEDS_REAUTHORIZATION
+        if is_known or not can_renew(connection, token):
+            if not is_known:
+                apart.afterwards(partial(health.look_again, connection))
             raise AuthorizationRequired(
                 f"The authorization of “{connection}” has ended. Open it in the admin and press Re-authorize.",
                 connection=connection,
@@ -329,8 +332,7 @@ class _Renewal:
         return unsaved.renewed_as(token, values)
 
     def _note_success(self, problem: str) -> None:
-        if self.connection.problem:
-            health.works_again(self.connection)
+        health.works_again(self.connection)
         ConnectionEvent.record(self.connection, ConnectionEvent.Kind.REFRESHED, problem)
 
     def _fail(self, token: Token, failure: TokenRequestFailed) -> None:
