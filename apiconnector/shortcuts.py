@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import ConnectionNotFound
 from apiconnector.feeds import run_feed, submit
+from apiconnector.models.due import refresh_due
 from apiconnector.models.finding import find_connection
 
 if TYPE_CHECKING:
     from apiconnector.client import ApiSession
 
-__all__ = ["connect", "run_feed", "submit"]
+__all__ = ["connect", "refresh_due", "run_feed", "submit"]
 
 
 def connect(slug: str) -> ApiSession:
