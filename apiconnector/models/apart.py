@@ -67,7 +67,7 @@ def must_stay() -> bool:
 
 
 def run(work: Callable[[], Result]) -> Result:
-    """Do ``work`` apart and wait for it. Raises what it raises."""
+    """Do ``work`` apart and wait for it. Raises what it raises, ``UnreachableError`` where no connection is to be had."""
     results: list[Result] = []
     errors: list[BaseException] = []
     left: list[Callable[[], object]] = []
@@ -75,6 +75,11 @@ def run(work: Callable[[], Result]) -> Result:
     def body() -> None:
         _here.is_apart, _here.left = True, left
         try:
+            try:
+                connections[database()].ensure_connection()
+            except (DatabaseError, InterfaceError):
+                # A pool that is used up, perhaps by callers who all wait like this one, or a server at its limit.
+                raise UnreachableError from None
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - raised below, in the thread of who waits
             errors.append(error)

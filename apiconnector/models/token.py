@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apiconnector.exceptions import SecretSealed, SecretUnreadable
 from apiconnector.fields import EncryptedTextField, JSONTextField
 from apiconnector.models import clock
 from apiconnector.models.clock import DatabaseNow
@@ -82,7 +83,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
         else has taken meanwhile: with a new generation there, their refused request is not believed.
         """
         rows = self.filter(pk=token.pk, generation=token.generation)
-        renewed = {**values, **NOTHING_FAILED, "generation": F("generation") + 1}
+        renewed = {**NOTHING_FAILED, **values, "generation": F("generation") + 1}
         return rows.filter(lease_owner=owner).update(**renewed, **NOTHING_BEGUN) == 1 or rows.update(**renewed) == 1
 
 
@@ -176,6 +177,13 @@ class Token(models.Model):
             "scope": scope if answer.scope is None else answer.scope,
         }
 
+    def _refresh_token_or_none(self) -> str | None:
+        # The site's own token is had without it, also where no key opens it any more.
+        try:
+            return str(self.refresh_token.reveal())
+        except (SecretUnreadable, SecretSealed):
+            return None
+
     def renewed_by(self, granted: Granted, *, scope: str) -> dict[str, Any]:
         """The columns that change when it is renewed; ``scope`` is what was asked for.
 
@@ -188,10 +196,15 @@ class Token(models.Model):
         if not answer.refresh_token:
             # Not written as it was read: it may have been encrypted with a newer key since.
             del values["refresh_token"]
-        stays = not answer.refresh_token or answer.refresh_token == self.refresh_token.reveal()
+        stays = not answer.refresh_token or answer.refresh_token == self._refresh_token_or_none()
         if stays and answer.refresh_expires_at is None:
             # It ends when it was stated to, also where that is not said again.
             del values["refresh_expires_at"]
         if has_moved:
             values["values"] = dict(granted.values)
+        if (failure := granted.failure) is not None:
+            # The refresh token is new, and for the rest there is nothing to use: that counts as an attempt that failed.
+            now, after = clock.now(), failure.retry_after
+            values |= {"failures": self.failures + 1, "failed_at": now, "failure": str(failure)}
+            values["retry_after_at"] = None if after is None else now + timedelta(seconds=after)
         return values

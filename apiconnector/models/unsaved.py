@@ -65,7 +65,7 @@ def newest(token: Token) -> Token:
 def renewed_as(token: Token, values: Mapping[str, Any]) -> Token:
     """The token of a row in which these columns were stored."""
     renewed = copy(token)
-    for name, value in {**values, **NOTHING_FAILED, **NOTHING_BEGUN}.items():
+    for name, value in {**NOTHING_FAILED, **NOTHING_BEGUN, **values}.items():
         setattr(renewed, name, value)
     renewed.generation = token.generation + 1
     renewed.connection = token.connection  # whose token it is from now on
