@@ -66,7 +66,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
             feed.method, answer.status_code, answer.headers, has_key=has_key, is_expired=is_expired
         )
     duration_ms = round((time.monotonic() - clock) * 1000)
-    redact = connection.redactor()
+    redact = connection.redactor(is_fresh=True)
     data = redact.scrub(_body(answer)) if answer is not None else None
     values: dict[str, Any] = {}
     if answer is not None and judged.end is End.SUCCEEDED:
