@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.fernet import Fernet
 from django.db import OperationalError, connections, transaction
+from django.db import connection as database
 from django.utils import timezone
 
 from apiconnector.exceptions import AuthorizationRequired, TokenRequestFailed
-from apiconnector.models import Connection, Token, ahead, health, renewal
+from apiconnector.models import Connection, Token, ahead, health, token_requests
 from tests import token_server
 from tests.test_token_life import authorized, call, settled, stored
 
@@ -177,9 +182,46 @@ def test_what_nobody_expected_rests_too(server: TokenServer, monkeypatch: pytest
         count.append(1)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(renewal.token_requests, "refresh", broken)
+    monkeypatch.setattr(token_requests, "refresh", broken)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     for _ in range(4):
         assert call() == 200
         assert ahead.wait()
     assert len(count) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_sqlite_without_wal_nobody_waits_in_a_transaction_for_who_waits_for_its_end(server: TokenServer) -> None:
+    """Whoever has read something there keeps others from writing: the one who renews could not store the token."""
+    if database.vendor != "sqlite":
+        return
+    authorized(server, timeout=3)
+    server.delay = 1.0
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.refresher", str(database.settings_dict["NAME"])],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        until = time.monotonic() + 20
+        while not Token.objects.exclude(lease_owner="").exists():
+            assert time.monotonic() < until
+        with pytest.raises(TokenRequestFailed, match="another transaction") as failed, transaction.atomic():
+            call()
+        assert failed.value.retryable
+        assert process.communicate(timeout=60)[0] == "200\n"
+    assert stored() == (2, "refresh-2")
+    with transaction.atomic():
+        assert call() == 200
+    assert len(server.requests) == 1
+
+
+def test_a_forked_child_has_locks_of_its_own() -> None:
+    with ahead._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if ahead._lock.acquire(timeout=5) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -67,14 +67,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
         if not is_unanswered:
             values["refresh_started_at"] = token.refresh_started_at
         if failure:
-            after = None if retry_after is None else DatabaseNow() + timedelta(seconds=retry_after)
-            values |= {
-                "failures": F("failures") + 1,
-                "failed_at": DatabaseNow(),
-                "failure": failure,
-                "retry_after_at": after,
-            }
+            values |= _failed(failure, retry_after)
         self.filter(pk=token.pk, lease_owner=owner).update(**values)
+
+    def note_failure(self, token: Token, *, failure: str, retry_after: float | None, is_unanswered: bool) -> None:
+        """Write down what ``release_lease`` did, where it was undone together with the lease; else change nothing."""
+        as_read = {name: getattr(token, name) for name in ("pk", "generation", "lease_owner", "failures")}
+        values = _failed(failure, retry_after)
+        if is_unanswered:
+            values["refresh_started_at"] = Coalesce("refresh_started_at", DatabaseNow())
+        self.filter(**as_read).update(**values)
 
     def store(self, token: Token, values: Mapping[str, Any], *, owner: str) -> bool:
         """Write a refreshed token; false where another generation is there already.
@@ -85,6 +87,11 @@ class TokenQuerySet(models.QuerySet["Token"]):
         rows = self.filter(pk=token.pk, generation=token.generation)
         renewed = {**NOTHING_FAILED, **values, "generation": F("generation") + 1}
         return rows.filter(lease_owner=owner).update(**renewed, **NOTHING_BEGUN) == 1 or rows.update(**renewed) == 1
+
+
+def _failed(failure: str, retry_after: float | None) -> dict[str, Any]:
+    after = None if retry_after is None else DatabaseNow() + timedelta(seconds=retry_after)
+    return {"failures": F("failures") + 1, "failed_at": DatabaseNow(), "failure": failure, "retry_after_at": after}
 
 
 #: The columns of a token row of which no attempt to renew it has failed, and of one of which none has begun.
