@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from apiconnector.exceptions import AuthorizationRequired, TokenRequestFailed
 from apiconnector.models import Connection, Token, ahead, health, token_requests
+from apiconnector.models.token import TokenQuerySet
 from tests import token_server
 from tests.test_token_life import authorized, call, settled, stored
 
@@ -225,3 +226,27 @@ def test_a_forked_child_has_locks_of_its_own() -> None:
         if child == 0:
             os._exit(0 if ahead._lock.acquire(timeout=5) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_given_back_when_the_database_is_there_again(
+    server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would count as that of a worker that died, and the second one of those ends the authorization."""
+    authorized(server)
+    server.answers = [(503, b"")]
+    release, away = TokenQuerySet.release_lease, [True, True]
+
+    def failing(*args: Any, **kwargs: Any) -> None:
+        if away:
+            away.pop()
+            raise OperationalError("the database is away")
+        release(*args, **kwargs)
+
+    monkeypatch.setattr(TokenQuerySet, "release_lease", failing)
+    with pytest.raises(TokenRequestFailed):
+        call()
+    settled()
+    token = Token.objects.get()
+    assert (token.lease_owner, token.interruptions, token.failures) == ("", 0, 1)
+    assert call() == 200

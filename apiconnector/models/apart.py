@@ -155,7 +155,10 @@ def afterwards(write: Callable[[], object], *, again: Callable[[], object] | Non
     except (DatabaseError, InterfaceError):
         if _here.is_apart:
             _here.left.append(write)
-        else:
+        elif must_stay():
             logger.warning("What became of a token request could not be written down.", exc_info=True)
+        else:
+            # The database may be away. A lease that is never given back would count as that of a worker that died.
+            unsaved.insist(write, using=database())
     if again is not None and in_transaction() and not must_stay():
         unsaved.insist(again, using=database())
