@@ -53,6 +53,8 @@ class Provider(ThreadingHTTPServer):
         self.is_revoked = False
         #: Whether the reuse of a refresh token ends the grant; else it is only refused.
         self.revokes_family = True
+        #: Refresh tokens that it takes again, as providers do that forgive an answer which never arrived.
+        self.forgiven: set[str] = set()
         self.expires_in: float = 3600
         self.delay = 0.0
         #: Access tokens that the API refuses although they have not been replaced.
@@ -108,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         if form["grant_type"] == "authorization_code":
             server.is_revoked = False
-        elif form["refresh_token"] != f"refresh-{server.newest}" or server.is_revoked:
+        elif server.is_revoked or form["refresh_token"] not in {f"refresh-{server.newest}", *server.forgiven}:
             server.is_revoked |= server.revokes_family
             return 400, {"error": "invalid_grant"}
         server.newest += 1

@@ -7,6 +7,7 @@ of JSON. ``DATABASE_URL`` names the server. Faults are put around the app's func
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -159,18 +160,22 @@ def threads(number: int, *, is_inside: bool = False) -> dict[str, int]:
 
 def interrupt(point: str, kind: str) -> None:
     """Let this process stop (``SIGSTOP``) or die (``SIGKILL``) at a point of the next renewal."""
-    from apiconnector.models import token_requests
+    from apiconnector.models import ConnectionEvent, token_requests
     from apiconnector.models.token import TokenQuerySet
 
-    owner: Any = {"before the request": token_requests}.get(point, TokenQuerySet)
-    name = {"before the request": "refresh"}.get(point, "store")
+    owners: dict[str, tuple[Any, str]] = {
+        "before the request": (token_requests, "refresh"),
+        "before the save": (TokenQuerySet, "store"),
+        # What comes next; the save itself is part of a transaction on some databases.
+        "after the save": (ConnectionEvent, "record"),
+    }
+    owner, name = owners[point]
     real: Callable[..., Any] = getattr(owner, name)
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         setattr(owner, name, real)
-        result = real(*args, **kwargs) if point == "after the save" else None
         os.kill(os.getpid(), signal.Signals[kind])
-        return result if point == "after the save" else real(*args, **kwargs)
+        return real(*args, **kwargs)
 
     setattr(owner, name, interrupted)
 
@@ -231,7 +236,7 @@ def main() -> None:
     from django.conf import settings
 
     settings.DATABASES["default"]["NAME"] = sys.argv[1]
-    settings.LOGGING_CONFIG = None  # what is logged is not the parent's matter
+    logging.disable()  # what goes wrong here is meant to
     if float(sys.argv[2]):
         set_clock(float(sys.argv[2]))
     django.setup()
