@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from apiconnector.exceptions import ConnectionNotFound
 from apiconnector.feeds import run_feed, submit
 from apiconnector.models import Connection
+from apiconnector.models.due import refresh_due
 from apiconnector.models.validation import is_findable
 
 if TYPE_CHECKING:
     from apiconnector.client import ApiSession
 
-__all__ = ["connect", "run_feed", "submit"]
+__all__ = ["connect", "refresh_due", "run_feed", "submit"]
 
 
 def connect(slug: str) -> ApiSession:

@@ -73,6 +73,18 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any], st
     "lasting": (CODE, {"access_token": "a"}, {}, Status.AUTHORIZED),
     "fresh": (CODE, {"access_token": "a", "expires_in": 60}, {}, Status.AUTHORIZED),
     "refreshable": (CODE, {"access_token": "a", "refresh_token": "r", "expires_in": -60}, {}, Status.AUTHORIZED),
+    "spent": (
+        CODE,
+        {"access_token": "a", "refresh_token": "r", "expires_in": -60, "refresh_expires_in": -30},
+        {},
+        Status.NEEDS_REAUTHORIZATION,
+    ),
+    "spent-working": (
+        CODE,
+        {"access_token": "a", "refresh_token": "r", "expires_in": 60, "refresh_expires_in": -30},
+        {},
+        Status.AUTHORIZED,
+    ),
     "ended": (CODE, {"access_token": "a", "expires_in": -60}, {}, Status.NEEDS_REAUTHORIZATION),
     "copied": (CODE, {**COPIED, "expires_in": 60}, {}, Status.AUTHORIZED),
     "copied-open": (CODE, COPIED, {}, Status.AUTHORIZED),
@@ -91,9 +103,12 @@ def table(make_connection: Callable[..., Connection]) -> dict[str, str]:
         connection = make_connection(name=f"Row {slug}", slug=slug, **fields)
         if token is not None:
             values = dict(token)
-            seconds = values.pop("expires_in", None)
-            ends = None if seconds is None else timezone.now() + timedelta(seconds=seconds)
-            Token.objects.create(connection=connection, expires_at=ends, **values)
+            ends = {
+                f"{name}_at": timezone.now() + timedelta(seconds=values.pop(f"{name}_in"))
+                for name in ("expires", "refresh_expires")
+                if f"{name}_in" in values
+            }
+            Token.objects.create(connection=connection, **ends, **values)
         if written:
             Connection.objects.filter(pk=connection.pk).update(**written)
     return {slug: line[-1] for slug, line in TABLE.items()}

@@ -169,7 +169,7 @@ class TestAPreset:
         sent |= {"scope": "openid", "dialect_authorization_params": ""}
         assert admin_client.post(ADD, sent).status_code == 302
         connection = Connection.objects.get()
-        assert (connection.scope, connection.dialect) == ("openid", {})
+        assert (connection.scope, connection.dialect) == ("openid", {"refresh_token_idle_days": 180})
 
     def test_a_post_without_the_hidden_input_has_that_of_the_address(self, admin_client: Client) -> None:
         assert admin_client.post(f"{ADD}?preset=github", form()).status_code == 302

@@ -315,7 +315,7 @@ def test_a_corrected_connection_has_recovered(bearer: Connection) -> None:
 
     signals.connection_recovered.connect(hear)
     try:
-        Connection.objects.update(problem="misconfigured", problem_reason="refused")
+        Connection.objects.update(problem="misconfigured", problem_reason="refused", told_of="misconfigured")
         connection = Connection.objects.get()
         connection.name = "Renamed"
         connection.save()

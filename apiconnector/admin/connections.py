@@ -24,11 +24,11 @@ from apiconnector.admin.notices import Noticed
 from apiconnector.admin.presets import Presetting
 from apiconnector.admin.rows import fields_css
 from apiconnector.admin.secret_inputs import SecretField, SecretInput, SecretJSONField, SecretTextarea, ShownInput
-from apiconnector.admin.shown import moment
+from apiconnector.admin.shown import ending_mark, moment
 from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import EncryptedField, EncryptedJSONField
-from apiconnector.models import Connection, ConnectionEvent, site, status
+from apiconnector.models import Connection, ConnectionEvent, endings, site, status
 from apiconnector.models.status import Status
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
     """Add, edit, fill in, authorize, test and disconnect connections."""
 
     form = DiscoveryForm
-    list_display = ("name", "slug", "status_badge", "method_label", "last_use", "base_url")
+    list_display = ("name", "slug", "status_badge", "ends", "method_label", "last_use", "base_url")
     list_filter = (StatusFilter, "auth_method", "is_active")
     search_fields = ("name", "slug", "base_url", "token__account_label", "token__account_id")
     list_select_related = ("token",)
@@ -89,6 +89,12 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
     def status_badge(self, connection: Connection) -> str:
         """The status, with its reason as a tool tip."""
         return badge(connection)
+
+    @admin.display(description="Ends", empty_value="")
+    def ends(self, connection: Connection) -> str | None:
+        """When the grant or the client secret ends, the nearer of the two; what to do about it as a tool tip."""
+        known = endings.of(connection)
+        return ending_mark(known[0], timezone.now()) if known else None
 
     @admin.display(description="Last run", ordering="last_use", empty_value="never")
     def last_use(self, connection: Connection) -> str | None:
@@ -185,7 +191,7 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
         return {
             "connection": connection,
             "badge": badge(connection),
-            "reason": connection.status_reason,
+            **_said(connection),
             "needs_person": needs_person,
             "token": token,
             "is_expired": token is not None and token.is_expired(timezone.now()),
@@ -212,6 +218,17 @@ def _token(connection: Connection) -> Token | None:
     except ObjectDoesNotExist:
         return None
     return token if token.access_token else None
+
+
+def _said(connection: Connection) -> dict[str, Any]:
+    """The reason of the status, what is near its end, and what ends later."""
+    now, reason = timezone.now(), connection.status_reason
+    near = endings.near(connection, now)
+    return {
+        "reason": "" if reason == near else reason,
+        "near": near,
+        "later": [ending.before for ending in endings.of(connection) if not ending.is_near(now)],
+    }
 
 
 def badge(connection: Connection) -> str:

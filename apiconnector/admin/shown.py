@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.template.loader import render_to_string
@@ -12,8 +12,12 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
+from apiconnector.models.endings import local
+
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
+
+    from apiconnector.models.endings import Ending
 
 #: Characters of one text that a page shows, and levels of JSON that are indented.
 _MOST, _DEEPEST = 100_000, 30
@@ -49,6 +53,18 @@ def answer_block(request: str, status_code: int | None, headers: Any, body: str)
 def moment(at: datetime) -> str:
     """A time in the short format of the language: a column of it is narrow, and may be broken in two lines."""
     return date_format(localtime(at), "SHORT_DATETIME_FORMAT")
+
+
+def ending_mark(ending: Ending, now: datetime) -> str:
+    """The day of an end; where it is near, in a colour and with a sign before it."""
+    # What ends at midnight ends on the day before.
+    day = date_format(local(ending.at - timedelta(microseconds=1)), "SHORT_DATE_FORMAT")
+    tone = "bad" if ending.is_over(now) else "open" if ending.is_near(now) else ""
+    if not tone:
+        return format_html('<span title="{}">{}</span>', ending.before, day)
+    return format_html(
+        '<span class="apiconnector-ends apiconnector-{}" title="{}">{}</span>', tone, ending.reason(now), day
+    )
 
 
 def duration(milliseconds: int | None) -> str:

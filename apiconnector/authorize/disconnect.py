@@ -43,10 +43,9 @@ def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUse
     message = _revoke(connection, token)
     Token.objects.filter(pk=token.pk).delete()
     connection._state.fields_cache.pop("token", None)
-    type(connection).objects.filter(pk=connection.pk, problem=health.NEEDS_REAUTHORIZATION).update(
-        problem="", problem_reason="", problem_at=None
-    )
     connection.refresh_from_db(fields=["problem", "problem_reason", "problem_at"])
+    if connection.problem == health.NEEDS_REAUTHORIZATION:
+        health.put_aside(connection)
     ConnectionEvent.record(connection, ConnectionEvent.Kind.REVOKED, message, actor)
     return f"“{connection}” is disconnected. {message}"
 

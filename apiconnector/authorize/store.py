@@ -58,6 +58,7 @@ def _replace(
     for name, value in {**NOTHING_FAILED, **NOTHING_BEGUN}.items():
         setattr(token, name, value)
     token.replaces_refused, token.learned_life = False, None
+    token.refresh_life = None
     token.save()
     connection.token = token
     health.works_again(connection)

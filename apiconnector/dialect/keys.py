@@ -89,6 +89,12 @@ class Dialect:
     default_expires_in: float | None = _key(
         None, "The lifetime in seconds where an answer states none; null: until it is refused.", "Salesforce"
     )
+    refresh_token_idle_days: float | None = _key(
+        None,
+        "After how many days without a refresh the provider ends an authorization; null: not known. `refresh --due` "
+        "refreshes it in time.",
+        "Xero 60, Atlassian 90, Google 180",
+    )
     callback_code_param: str = _key(
         "code", "The callback's parameter with the code.", "Amazon SP-API `spapi_oauth_code`, TikTok ads `auth_code`"
     )

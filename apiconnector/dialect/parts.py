@@ -213,6 +213,14 @@ def read_seconds(value: Any, place: str) -> float:
     return float(value)
 
 
+def read_days(value: Any, place: str) -> float:
+    """A number of days above 0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value * 86_400 <= _LONGEST_LIFETIME:
+        raise mistake(place, "enter days, a number above 0")
+    return float(value)
+
+
 def read_parameter_name(value: Any, place: str) -> str:
     """The name of a parameter."""
     name = read_text(value, place)

@@ -137,7 +137,7 @@ def _enqueue(run_ids: list[int]) -> None:
 
 def wake(connection: Connection) -> None:
     """Send what waited for this connection, now that it is ready again."""
-    waiting = FeedRun.objects.filter(connection_id=connection.pk, status=FeedRun.Status.PENDING, error="not_ready")
+    waiting = FeedRun.objects.waiting_for(connection)
     waiting.update(next_attempt_at=timezone.now())
     ids = list(waiting.order_by("id").values_list("pk", flat=True)[:50])
     if ids:

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 from django.core.management import CommandError
 
 from apiconnector.models import Connection
-from apiconnector.models.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: The states of a connection that end only when somebody does something.
-NEEDS_PERSON = frozenset(
-    {Status.NOT_AUTHORIZED, Status.NEEDS_REAUTHORIZATION, Status.MISCONFIGURED, Status.UNREADABLE, Status.SEALED}
-)
 
 
 def wrong_usage(message: str) -> CommandError:

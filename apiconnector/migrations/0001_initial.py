@@ -67,7 +67,14 @@ class Migration(migrations.Migration):
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("preset", models.CharField(blank=True, max_length=50)),
-                ("client_secret_expires_on", models.DateField(blank=True, null=True)),
+                (
+                    "client_secret_expires_on",
+                    models.DateField(
+                        blank=True,
+                        help_text="Where the provider says so: people are told two weeks ahead.",
+                        null=True,
+                    ),
+                ),
                 (
                     "issuer",
                     models.CharField(
@@ -254,6 +261,9 @@ class Migration(migrations.Migration):
                 ("problem", models.CharField(blank=True, default="", editable=False, max_length=30)),
                 ("problem_reason", models.TextField(blank=True, default="", editable=False)),
                 ("problem_at", models.DateTimeField(editable=False, null=True)),
+                ("told_of", models.CharField(blank=True, default="", editable=False, max_length=30)),
+                ("grant_warned", models.CharField(blank=True, default="", editable=False, max_length=10)),
+                ("secret_warned", models.CharField(blank=True, default="", editable=False, max_length=10)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
             ],
@@ -342,6 +352,8 @@ class Migration(migrations.Migration):
                             ("authorized", "Authorized"),
                             ("refreshed", "Token refreshed"),
                             ("failed", "Failed"),
+                            ("recovered", "Works again"),
+                            ("warned", "Warned"),
                             ("tested", "Tested"),
                             ("edited", "Edited"),
                             ("revoked", "Disconnected"),
@@ -532,6 +544,7 @@ class Migration(migrations.Migration):
                 ("retry_after_at", models.DateTimeField(blank=True, null=True)),
                 ("replaces_refused", models.BooleanField(default=False)),
                 ("learned_life", models.FloatField(blank=True, null=True)),
+                ("refresh_life", models.FloatField(blank=True, null=True)),
                 (
                     "connection",
                     models.OneToOneField(

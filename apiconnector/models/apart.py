@@ -122,6 +122,11 @@ def brief() -> Iterator[None]:
         yield
 
 
+def leave(act: Callable[[], object]) -> None:
+    """Have the caller's thread do something when the work apart is done: there it meets no lock of the caller's own."""
+    _here.left.append(act)
+
+
 def afterwards(write: Callable[[], object]) -> None:
     """Write what the token itself does not depend on: a database that refuses does not take the token from its caller.
 

@@ -19,6 +19,7 @@ from apiconnector.models.sealing import ConnectionQuerySet
 from apiconnector.models.session import Redaction, open_session
 from apiconnector.models.source import TokenSource, TrialSource
 from apiconnector.models.testing import TestResult, run_test
+from apiconnector.models.watched import WATCHED_FIELDS, Watched
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from apiconnector.redaction import Redactor
 
 #: Written by the machine: saving a form that was opened earlier must not put an old state back.
-MACHINE_FIELDS = frozenset({"problem", "problem_reason", "problem_at", "is_sealed"})
+MACHINE_FIELDS = WATCHED_FIELDS | {"is_sealed"}
 
 
-class Connection(BoundSecrets):
+class Connection(Watched, BoundSecrets):
     """An API this site talks to, with its credentials. Reading a credential gives a ``Secret``."""
 
     class ClientAuth(models.TextChoices):
@@ -71,7 +72,9 @@ class Connection(BoundSecrets):
     is_active = models.BooleanField("active", default=True)
     preset = models.CharField(max_length=50, blank=True)
 
-    client_secret_expires_on = models.DateField(null=True, blank=True)
+    client_secret_expires_on = models.DateField(
+        null=True, blank=True, help_text="Where the provider says so: people are told two weeks ahead."
+    )
 
     issuer = models.CharField(
         max_length=500,
@@ -169,9 +172,6 @@ class Connection(BoundSecrets):
         help_text="How the provider differs from the standard, as a JSON object; empty for one that does not.",
     )
 
-    problem = models.CharField(max_length=30, blank=True, default="", editable=False)
-    problem_reason = models.TextField(blank=True, default="", editable=False)
-    problem_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from django.utils import timezone
+
 from apiconnector.models import health
 from apiconnector.models.attempt import AuthorizationAttempt
+from apiconnector.models.event import ConnectionEvent
+from apiconnector.models.run import FeedRun
 from apiconnector.models.token import NOTHING_FAILED, Token
 
 if TYPE_CHECKING:
@@ -30,8 +34,20 @@ def follow_up(connection: Connection, old: Connection) -> None:
     failed = Token.objects.filter(connection_id=connection.pk, failures__gt=0)
     if failed.exists() and _reconfigured(connection, old):
         failed.update(**NOTHING_FAILED)  # what was corrected is tried at once
-    if old.problem and (is_other_client or (old.problem == health.MISCONFIGURED and _reconfigured(connection, old))):
-        health.works_again(connection)
+    is_corrected = old.problem == health.MISCONFIGURED and _reconfigured(connection, old)
+    if (is_other_client or is_corrected) and health.put_aside(connection):
+        _try_again(connection)
+    if not connection.same_as(old, {"client_secret_expires_on"}):
+        health.look_again(connection)
+
+
+def _try_again(connection: Connection) -> None:
+    ConnectionEvent.record(
+        connection, ConnectionEvent.Kind.EDITED, "What stopped it was edited. The next request tells whether it works."
+    )
+    FeedRun.objects.waiting_for(connection).update(next_attempt_at=timezone.now())
+    if connection.method_or_none and not connection.method.uses_token:
+        health.works_again(connection)  # nothing is asked for that could be refused
 
 
 def _reconfigured(connection: Connection, old: Connection) -> bool:

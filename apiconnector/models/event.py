@@ -22,6 +22,8 @@ class ConnectionEvent(models.Model):
         AUTHORIZED = "authorized", "Authorized"
         REFRESHED = "refreshed", "Token refreshed"
         FAILED = "failed", "Failed"
+        RECOVERED = "recovered", "Works again"
+        WARNED = "warned", "Warned"
         TESTED = "tested", "Tested"
         EDITED = "edited", "Edited"
         REVOKED = "revoked", "Disconnected"

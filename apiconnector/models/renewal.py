@@ -6,7 +6,6 @@ import random
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,18 +17,15 @@ from apiconnector.exceptions import (
     Act,
     ApiConnectorError,
     AuthorizationRequired,
-    SecretSealed,
-    SecretUnreadable,
     TokenRequestFailed,
 )
-from apiconnector.models import apart, clock, health, site, token_requests, unsaved
+from apiconnector.models import apart, clock, health, site, token_requests, unsaved, validity
 from apiconnector.models.clock import DatabaseNow
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from apiconnector.models.connection import Connection
     from apiconnector.models.token_requests import Granted
@@ -38,12 +34,6 @@ if TYPE_CHECKING:
 POLL: Final = 0.05
 #: A refresh token that was sent by workers which died is not sent again after this many of them.
 MOST_INTERRUPTIONS: Final = 2
-#: The pause after a failed attempt ahead of the end, in seconds. It doubles with each further one.
-PAUSE_EARLY: Final = 5.0
-#: The same where the token has ended: the first attempts may be repeated at once.
-PAUSE: Final = 1.0
-FREE_ATTEMPTS: Final = 2
-LONGEST_PAUSE: Final = 60.0
 
 
 class BusyError(Exception):
@@ -79,56 +69,6 @@ def look(connection: Connection) -> Token | None:
     clock.measured(cast("Any", token).moment)
     token.connection = connection
     return unsaved.newest(token)
-
-
-def can_refresh(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token that a person authorized can be refreshed: with a refresh token, or itself while it works."""
-    if connection.read_dialect().renews_itself:
-        return bool(token.access_token) and not token.is_expired(now)
-    return bool(token.refresh_token)
-
-
-def can_renew(connection: Connection, token: Token) -> bool:
-    """Whether another token can be had without a person."""
-    return not connection.method.needs_person or can_refresh(connection, token, clock.now())
-
-
-def is_due(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token should be renewed ahead of its end."""
-    if token.expires_at is None and token.learned_life is None:
-        return False
-    return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
-
-
-def is_usable(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token is believed to work."""
-    if not token.access_token or token.is_expired(now):
-        return False
-    if connection.method.needs_person:
-        return True
-    # The site's own token is replaced without anybody's help when it can't be opened or sent any more.
-    try:
-        reveal(connection, token)
-    except (SecretUnreadable, SecretSealed):
-        return False
-    return True
-
-
-def reveal(connection: Connection, token: Token) -> str:
-    """The access token in plain text. Raises what ``Connection.open()`` raises."""
-    return str(connection.open(token.access_token, "access token"))
-
-
-def paused_until(token: Token, *, is_early: bool) -> datetime | None:
-    """Until when the token endpoint is left alone after failed attempts; None where nothing has failed."""
-    if token.failed_at is None:
-        return None
-    if is_early:
-        pause = PAUSE_EARLY * 2 ** min(token.failures - 1, 10)
-    else:
-        pause = PAUSE * 2 ** min(token.failures - FREE_ATTEMPTS - 1, 10) if token.failures > FREE_ATTEMPTS else 0.0
-    until = token.failed_at + timedelta(seconds=min(pause, LONGEST_PAUSE))
-    return max(until, token.retry_after_at) if token.retry_after_at is not None else until
 
 
 def obtain(connection: Connection, wanted: Wanted | None = None) -> Token:
@@ -190,11 +130,11 @@ class _Renewal:
 
     def _is_adopted(self, token: Token) -> bool:
         now, wanted = clock.now(), self.wanted
-        if token.generation <= wanted.newer_than or not is_usable(self.connection, token, now):
+        if token.generation <= wanted.newer_than or not validity.is_usable(self.connection, token, now):
             return False
-        if is_due(self.connection, token, now):
+        if validity.is_due(self.connection, token, now):
             return False
-        return not wanted.rejected or reveal(self.connection, token) != wanted.rejected
+        return not wanted.rejected or validity.reveal(self.connection, token) != wanted.rejected
 
     def _first_row(self) -> Token:
         """The row a first client-credentials token is leased on."""
@@ -216,7 +156,10 @@ class _Renewal:
 
     def _require_renewable(self, token: Token) -> None:
         connection = self.connection
-        if connection.problem == health.NEEDS_REAUTHORIZATION or not can_renew(connection, token):
+        is_known = connection.problem == health.NEEDS_REAUTHORIZATION
+        if is_known or not validity.can_renew(connection, token):
+            if not is_known:
+                apart.afterwards(partial(health.look_again, connection))
             raise AuthorizationRequired(
                 f"The authorization of “{connection}” has ended. Open it in the admin and press Re-authorize.",
                 connection=connection,
@@ -231,7 +174,7 @@ class _Renewal:
     def _require_no_pause(self, token: Token) -> None:
         if self.wanted.is_asked:
             return
-        until = paused_until(token, is_early=self.wanted.is_early)
+        until = validity.paused_until(token, is_early=self.wanted.is_early)
         if until is not None and until > clock.now():
             if self.wanted.is_early:
                 raise BusyError
@@ -329,8 +272,7 @@ class _Renewal:
         return unsaved.renewed_as(token, values)
 
     def _note_success(self, problem: str) -> None:
-        if self.connection.problem:
-            health.works_again(self.connection)
+        health.works_again(self.connection)
         ConnectionEvent.record(self.connection, ConnectionEvent.Kind.REFRESHED, problem)
 
     def _fail(self, token: Token, failure: TokenRequestFailed) -> None:

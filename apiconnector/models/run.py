@@ -14,6 +14,8 @@ from apiconnector.fields import JSONTextField
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from apiconnector.models.connection import Connection
+
 
 def new_key() -> str:
     """A random idempotency key."""
@@ -28,6 +30,10 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
         return self.filter(
             status__in=[FeedRun.Status.PENDING, FeedRun.Status.RUNNING], next_attempt_at__lte=now
         ).order_by("next_attempt_at", "id")
+
+    def waiting_for(self, connection: Connection) -> Self:
+        """Runs that wait for a connection to be ready."""
+        return self.filter(connection_id=connection.pk, status=FeedRun.Status.PENDING, error="not_ready")
 
     def claim(self, run: FeedRun, *, abandoned_at: datetime, outcome: FeedRun.Outcome) -> bool:
         """Take a run that is due; true for exactly one caller.

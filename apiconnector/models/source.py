@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
-from apiconnector.models import ahead, apart, clock, health, renewal, unsaved
+from apiconnector.models import ahead, apart, clock, health, renewal, unsaved, validity
 from apiconnector.models.renewal import Wanted
 from apiconnector.models.validation import connection_problems
 
@@ -44,9 +44,9 @@ class TokenSource:
         if time.monotonic() - self._looked_at > LOOK_AGAIN_AFTER:
             self._look()
         token, now = self._token, clock.now()
-        if token is None or not renewal.is_usable(self._connection, token, now):
+        if token is None or not validity.is_usable(self._connection, token, now):
             token = self._obtain(Wanted())
-        elif renewal.is_due(self._connection, token, now):
+        elif validity.is_due(self._connection, token, now):
             token = self._renewed_early(token, now)
         return self._reveal(token)
 
@@ -60,7 +60,7 @@ class TokenSource:
                 return self._reveal(token)
             return self._reveal(self._obtain(Wanted(rejected)))
         age = (now - token.issued_at).total_seconds()
-        if not renewal.can_renew(self._connection, token) or (token.replaces_refused and age < FRESH):
+        if not validity.can_renew(self._connection, token) or (token.replaces_refused and age < FRESH):
             return None
         learned = age if token.expires_at is None and age >= SHORTEST_LIFE else None
         return self._reveal(self._obtain(Wanted(rejected, learned=learned)))
@@ -82,8 +82,8 @@ class TokenSource:
         token = self._look()
         if (
             token is not None
-            and renewal.is_usable(connection, token, clock.now())
-            and not renewal.can_renew(connection, token)
+            and validity.is_usable(connection, token, clock.now())
+            and not validity.can_renew(connection, token)
         ):
             raise AuthorizationRequired(
                 f"The provider gave “{connection}” no refresh token: only authorizing again gives another token. "
@@ -106,10 +106,10 @@ class TokenSource:
         connection = self._connection
         if ahead.ended_since(connection.pk, self._looked_at):
             token = self._look() or token
-            if not renewal.is_due(connection, token, now):
+            if not validity.is_due(connection, token, now):
                 return token
-        until = renewal.paused_until(token, is_early=True)
-        if (until is not None and until > now) or not renewal.can_renew(connection, token):
+        until = validity.paused_until(token, is_early=True)
+        if (until is not None and until > now) or not validity.can_renew(connection, token):
             return token
         if connection.problem == health.NEEDS_REAUTHORIZATION:
             return token
@@ -121,13 +121,13 @@ class TokenSource:
         except (ConfigurationError, TokenRequestFailed, AuthorizationRequired, renewal.BusyError):
             # It was early: the old one still works until its end.
             self._look()
-            if not renewal.is_usable(connection, token, clock.now()):
+            if not validity.is_usable(connection, token, clock.now()):
                 raise
             return token
 
     def _reveal(self, token: Token) -> str:
         if self._opened[0] is not token:
-            self._opened = (token, renewal.reveal(self._connection, token))
+            self._opened = (token, validity.reveal(self._connection, token))
         return self._opened[1]
 
 

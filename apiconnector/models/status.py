@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
@@ -13,13 +12,12 @@ from django.utils import timezone
 from apiconnector import auth
 from apiconnector.crypto import Secret
 from apiconnector.exceptions import ConfigurationError, SecretUnreadable
-from apiconnector.models import health, site
+from apiconnector.models import endings, health, site
 from apiconnector.models.validation import connection_problems
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
 if TYPE_CHECKING:
     from apiconnector.models.connection import Connection
-    from apiconnector.models.token import Token
 
 
 class Status(models.TextChoices):
@@ -33,6 +31,12 @@ class Status(models.TextChoices):
     UNREADABLE = "unreadable", "Secrets unreadable"
     SEALED = "sealed", "Secrets sealed"
     INACTIVE = "inactive", "Inactive"
+
+
+#: The states that end only when somebody does something.
+NEEDS_PERSON = frozenset(
+    {Status.NOT_AUTHORIZED, Status.NEEDS_REAUTHORIZATION, Status.MISCONFIGURED, Status.UNREADABLE, Status.SEALED}
+)
 
 
 @dataclass(frozen=True)
@@ -57,41 +61,32 @@ def of(connection: Connection) -> State:
     if connection.problem:
         return State(connection.problem, connection.problem_reason)
     if not connection.method.needs_person:
-        return State(Status.READY)
+        return State(Status.READY, endings.near(connection, timezone.now()))
     return _authorization(connection)
 
 
-def _token(connection: Connection) -> Token | None:
-    try:
-        return connection.token
-    except ObjectDoesNotExist:
-        return None
-
-
 def _authorization(connection: Connection) -> State:
-    token = _token(connection)
+    token, now = endings.token_of(connection), timezone.now()
     if token is None or not token.access_token:
         return State(Status.NOT_AUTHORIZED, "Press Authorize and approve on the provider's page.")
-    expired = token.is_expired(timezone.now())
-    if expired and not token.refresh_token:
-        return State(
-            Status.NEEDS_REAUTHORIZATION,
-            "The access token has expired and the provider gave no refresh token. Press Re-authorize.",
-        )
+    expired = token.is_expired(now)
+    ending = endings.of_grant(connection)
+    if ending is not None and endings.is_spent(token, now):
+        return State(Status.NEEDS_REAUTHORIZATION, ending.after)
     if site.may_not_refresh(token):
         # Worked out and not kept as a problem: the row may be a copy of one that works.
         return State(
             Status.NEEDS_REAUTHORIZATION if expired else Status.AUTHORIZED,
             f"{site.reason(token)} Press Re-authorize, or confirm that the token is used here from now on.",
         )
-    return State(Status.AUTHORIZED)
+    return State(Status.AUTHORIZED, endings.near(connection, now))
 
 
 def _unreadable(connection: Connection) -> str:
     """Which secrets no key opens, and what to do about them; empty where all open."""
     method = connection.method_or_none
     typed, setting = _unopened(connection, {"secret_variables", *(method.fields if method else ())})
-    token = _token(connection) if method is not None and method.needs_person else None
+    token = endings.token_of(connection) if method is not None and method.needs_person else None
     granted, _ = _unopened(token, {"access_token", "refresh_token"}) if token is not None else ([], "")
     if not typed and not granted:
         return ""
@@ -130,7 +125,8 @@ def in_sql(model: type[Connection]) -> Case:
     changed past the models.
     """
     person = [method.name for method in auth.methods() if method.needs_person]
-    expired = Q(token__expires_at__lte=timezone.now())
+    now = timezone.now()
+    expired = Q(token__expires_at__lte=now)
     return Case(
         When(is_active=False, then=Value(Status.INACTIVE.value)),
         When(is_sealed=True, then=Value(Status.SEALED.value)),
@@ -139,7 +135,8 @@ def in_sql(model: type[Connection]) -> Case:
         When(~Q(auth_method__in=person), then=Value(Status.READY.value)),
         When(Q(token__isnull=True) | Q(token__access_token=""), then=Value(Status.NOT_AUTHORIZED.value)),
         When(
-            expired & (Q(token__refresh_token="") | Q(token__site__in=site.others())),
+            expired
+            & (Q(token__refresh_token="") | Q(token__site__in=site.others()) | Q(token__refresh_expires_at__lte=now)),
             then=Value(Status.NEEDS_REAUTHORIZATION.value),
         ),
         default=Value(Status.AUTHORIZED.value),

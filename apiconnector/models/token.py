@@ -125,6 +125,8 @@ class Token(models.Model):
     replaces_refused = models.BooleanField(default=False)
     #: Seconds that a token of this connection lived until it was refused, where the provider states no lifetime.
     learned_life = models.FloatField(null=True, blank=True)
+    #: The longest life in seconds that a refresh token of this grant was stated to have.
+    refresh_life = models.FloatField(null=True, blank=True)
 
     objects: ClassVar[TokenQuerySet] = TokenQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
 
@@ -186,8 +188,10 @@ class Token(models.Model):
         if not answer.refresh_token:
             # Not written as it was read: it may have been encrypted with a newer key since.
             del values["refresh_token"]
-            if answer.refresh_expires_at is None:
-                del values["refresh_expires_at"]
+        stays = not answer.refresh_token or answer.refresh_token == self.refresh_token.reveal()
+        if stays and answer.refresh_expires_at is None:
+            # It ends when it was stated to, also where that is not said again.
+            del values["refresh_expires_at"]
         if has_moved:
             values["values"] = dict(granted.values)
         return values

@@ -1,1 +1,1 @@
-"""How fast requests are sent and how a storm of refreshes ends, measured: ``python -m tests.benchmarks``."""
+"""How fast requests are sent, and what happens when many want a token at once: ``python -m tests.benchmarks``."""

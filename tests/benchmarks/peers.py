@@ -1,7 +1,7 @@
-"""The OAuth clients for requests that this is measured beside, used as their own documentation shows it.
+"""The HTTP and OAuth clients that this is measured beside, used as their own documentation shows it.
 
 They keep no tokens: that is the caller's part. In the storm it is done as simply as many do it, with a file that each
-session reads when it is made and their callback for a new token writes.
+session reads when it is made and their callback for a new token writes. httpx knows no OAuth and is not in the storm.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REQUESTS_OAUTHLIB, AUTHLIB = "requests-oauthlib", "Authlib"
-_PACKAGES = {REQUESTS_OAUTHLIB: "requests_oauthlib", AUTHLIB: "authlib"}
+REQUESTS_OAUTHLIB, AUTHLIB, HTTPX = "requests-oauthlib", "Authlib", "httpx"
+#: Those that refresh a token.
+OAUTH = (REQUESTS_OAUTHLIB, AUTHLIB)
+_PACKAGES = {REQUESTS_OAUTHLIB: "requests_oauthlib", AUTHLIB: "authlib", HTTPX: "httpx"}
 
 
 def installed() -> list[str]:
@@ -35,10 +37,12 @@ def described(name: str) -> str:
 
 
 def session_of(name: str, token: dict[str, Any], token_url: str, save: Callable[[Any], None]) -> Any:
-    """A session of this client that refreshes by itself and hands a new token to ``save``."""
+    """A session of this client that sends the token; those of OAuth refresh it and hand a new one to ``save``."""
     # Both refuse http otherwise; the server is on this machine.
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     # By name, because type checkers need not find what need not be installed.
+    if name == HTTPX:
+        return import_module("httpx").Client(headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=10)
     if name == REQUESTS_OAUTHLIB:
         return import_module("requests_oauthlib").OAuth2Session(
             "id", token=token, auto_refresh_url=token_url, token_updater=save,

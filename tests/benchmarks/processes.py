@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+#: Seconds that one benchmark may take in one place.
+LONGEST = 1800
 
 
 def start(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
@@ -56,21 +59,27 @@ def hear(process: subprocess.Popen[str]) -> Any:
 
 
 def measured(module: str, task: Any, environment: Mapping[str, str]) -> Any:
-    """Hand a task to a process of its own, and return what it measured."""
+    """Hand a task to a process of its own, and return what it measured. One that hangs is killed."""
     with ending(start(module, environment=environment)) as process:
-        tell(process, task)
-        return hear(process)
+        timer = threading.Timer(LONGEST, process.kill)
+        timer.start()
+        try:
+            tell(process, task)
+            return hear(process)
+        finally:
+            timer.cancel()
 
 
 class Server:
     """The server of ``server.py``, seen from outside."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.origin = f"http://127.0.0.1:{port}"
 
-    def reset(self, *, delay: float = 0.0) -> dict[str, Any]:
-        """Begin a new family of tokens and return it; a token request takes ``delay`` seconds."""
-        return self._get(f"reset?delay={delay}")
+    def reset(self, *, delay: float = 0.0, api_delay: float = 0.0, life: float = 3600.0) -> dict[str, Any]:
+        """Begin a new family of tokens and return it; ``Provider.reset`` says what is told, all in seconds."""
+        return self._get(f"reset?delay={delay}&api_delay={api_delay}&life={life}")
 
     def stats(self) -> dict[str, Any]:
         return self._get("stats")
@@ -81,6 +90,6 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    with ending(start("server")) as process:
+def serving(addresses: int = 1) -> Iterator[Server]:
+    with ending(start("server", str(addresses))) as process:
         yield Server(hear(process))

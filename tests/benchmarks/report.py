@@ -1,23 +1,23 @@
-"""Tables for people, in Markdown, so that they can be pasted."""
+"""Tables for people, in Markdown, so that they can be pasted; and the page that keeps them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from statistics import median, quantiles
-from typing import Any
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from tests.benchmarks.databases import POSTGRESQL, SQLITE
-from tests.benchmarks.sending import CONNECT, FEED, SESSION
+import django
 
-#: The ratios to reach, by way and database.
-GOALS = {
-    SESSION: {SQLITE: 0.85, POSTGRESQL: 0.85},
-    CONNECT: {SQLITE: 1.0, POSTGRESQL: 1.5},
-    FEED: {SQLITE: 1.4, POSTGRESQL: 2.8},
-}
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tests.benchmarks.figures import Row, Table
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns of equal width: the first to the left, the others to the right."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -28,35 +28,39 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def sending(database: str, found: dict[str, Any], *, rounds: int, calls: int) -> str:
-    rows = []
-    for name, ratios in found["ratios"].items():
-        low, _, high = quantiles(ratios, n=4)
-        goal = GOALS.get(name, {}).get(database)
-        rows.append([name, f"{median(ratios):.2f}", f"{low:.2f}-{high:.2f}", f"{goal:.2f}" if goal else ""])
+def written(found: Table) -> str:
+    """The table with its title and note."""
+    rows = [[row.name, *row.cells, ", ".join(map(str, row.goals)), verdict(row)] for row in found.rows]
+    parts = [f"**{found.title}**", table([found.subject, *found.columns, "goal", "holds"], rows), found.note]
+    return "\n\n".join(filter(None, parts))
+
+
+def verdict(row: Row) -> str:
+    if not row.goals:
+        return ""
+    return "yes" if all(goal.holds() for goal in row.goals) else "no"
+
+
+def machine() -> str:
+    """What it was measured on, and when."""
     return (
-        f"Sending, {database}: {rounds} rounds of {calls} calls each; one requests.Session.request() takes "
-        f"{found['baseline_ms']:.2f} ms and is 1.\n\n"
-        + table(["way to send", "ratio", "middle half", "to reach"], rows)
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"{platform.python_implementation()} {platform.python_version()}, Django {django.__version__}."
     )
 
 
-def storm(who: str, found: list[dict[str, Any]], *, threads: int, processes: int) -> str:
-    rows = [
-        [
-            str(number),
-            str(one["token_requests"]),
-            f"{sum(one['failures'].values())} of {threads * processes}",
-            f"{one['seconds']:.2f} s",
-        ]
-        for number, one in enumerate(found, start=1)
-    ]
-    kinds: Counter[str] = Counter()
-    for one in found:
-        kinds.update(one["failures"])
-    said = [f"{count} x {kind}" for kind, count in kinds.most_common()]
-    return (
-        f"Storm, {who}: {threads} threads in each of {processes} processes.\n\n"
-        + table(["round", "token requests", "failed calls", "wall time"], rows)
-        + (f"\n\nFailed with: {', '.join(said)}." if said else "")
-    )
+def replaced(page: str, sections: Mapping[str, str]) -> str:
+    """The page with what is between the markers of each section put in place of what was there.
+
+    ``ValueError`` where a section has no markers.
+    """
+    for name, text in sections.items():
+        marked = re.compile(rf"(<!-- benchmark: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not marked.search(page):
+            raise ValueError(f"The page has no place for {name}: <!-- benchmark: {name} --> and <!-- end -->.")
+        page = marked.sub(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)  # type: ignore[misc]  # the stubs know no default
+    return page
+
+
+def write(path: Path, sections: Mapping[str, str]) -> None:
+    path.write_text(replaced(path.read_text(encoding="utf-8"), sections), encoding="utf-8")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.utils import timezone
 
 from apiconnector import authorize
 from apiconnector.fields import EncryptedField, JSONTextField
-from apiconnector.management.lookup import NEEDS_PERSON, find_connection
+from apiconnector.management.lookup import find_connection
 from apiconnector.management.output import add_format, distance, moment
-from apiconnector.models import Connection
+from apiconnector.models import Connection, endings
+from apiconnector.models.connection import MACHINE_FIELDS
+from apiconnector.models.status import NEEDS_PERSON
 from apiconnector.redaction import looks_secret
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 #: How many events ``show`` prints.
 _EVENTS = 10
 #: Written by the machine; ``show`` says them in words of its own.
-_HIDDEN = frozenset({"id", "problem", "problem_reason", "problem_at", "is_sealed", "discovered"})
+_HIDDEN = MACHINE_FIELDS | {"id", "discovered"}
 
 
 def add_parsers(jobs: Any) -> None:
@@ -61,7 +63,8 @@ def list_connections(out: Output, options: dict[str, Any]) -> int:
 
 
 def _row(connection: Connection) -> dict[str, Any]:
-    token = _token(connection)
+    token = endings.token_of(connection)
+    known = endings.of(connection)
     return {
         "slug": connection.slug,
         "name": connection.name,
@@ -71,6 +74,7 @@ def _row(connection: Connection) -> dict[str, Any]:
         "status": str(connection.status),
         "status_reason": connection.status_reason,
         "token_expires_at": token.expires_at if token else None,
+        "ends_at": known[0].at if known else None,
         "account_id": token.account_id if token else "",
         "account_label": token.account_label if token else "",
     }
@@ -83,9 +87,10 @@ def show_connection(out: Output, options: dict[str, Any]) -> int:
     fields = {
         "status": str(connection.status),
         "status_reason": connection.status_reason,
+        "ends": [ending.reason(timezone.now()) for ending in endings.of(connection)],
         **{name: redact.scrub(value) for name, value in _fields(connection).items()},
     }
-    token = _token(connection)
+    token = endings.token_of(connection)
     events = list(connection.events.select_related("actor")[:_EVENTS])
     if out.as_json:
         out.json(
@@ -102,7 +107,7 @@ def show_connection(out: Output, options: dict[str, Any]) -> int:
     method = connection.method_or_none
     wanted = {"status", "secret_variables", *(method.fields if method else ())}
     out.fields(
-        (name.replace("_", " "), moment(value) if name in {"created_at", "updated_at"} else value)
+        (name.replace("_", " "), _in_words(name, value))
         for name, value in fields.items()
         if name in wanted or value not in ("", None, "empty", {}, [])
     )
@@ -116,6 +121,12 @@ def show_connection(out: Output, options: dict[str, Any]) -> int:
             [(moment(event.at), event.kind, _name(event.actor), event.message) for event in events],
         )
     return 0
+
+
+def _in_words(name: str, value: Any) -> Any:
+    if name in {"created_at", "updated_at"}:
+        return moment(value)
+    return " ".join(value) if name == "ends" else value
 
 
 def _fields(connection: Connection) -> dict[str, Any]:
@@ -144,13 +155,6 @@ def _without_suspects(value: Any) -> Any:
             for name, inner in value.items()
         }
     return [_without_suspects(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _token(connection: Connection) -> Token | None:
-    try:
-        return connection.token
-    except ObjectDoesNotExist:
-        return None
 
 
 def _token_fields(token: Token) -> dict[str, Any]:

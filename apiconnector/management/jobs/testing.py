@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections as databases
 from django.db import router
 
-from apiconnector.management.lookup import NEEDS_PERSON, find_connections, wrong_usage
+from apiconnector.management.lookup import find_connections, wrong_usage
 from apiconnector.management.output import add_format, counted
 from apiconnector.models import Connection, TestResult, health
+from apiconnector.models.status import NEEDS_PERSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import F
 from django.utils import timezone
 
 from apiconnector import authorize
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError
 from apiconnector.management.lookup import find_connection, find_connections, wrong_usage
 from apiconnector.management.output import add_format, counted, distance
-from apiconnector.models import AuthorizationAttempt, Connection, Token, health, site
-from apiconnector.models.renewal import can_refresh, is_due
+from apiconnector.models import AuthorizationAttempt, Connection
+from apiconnector.models.due import FAILED, LEFT, REFRESHED, Outcome, refresh_due
+from apiconnector.models.validity import can_refresh
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from apiconnector.management.output import Output
+
+_WORDS = {REFRESHED: "refreshed", FAILED: "failed", LEFT: "left alone"}
 
 
 def add_parsers(jobs: Any) -> None:
@@ -30,7 +32,9 @@ def add_parsers(jobs: Any) -> None:
     refresh = jobs.add_parser("refresh", help="Get new tokens now.")
     refresh.add_argument("slugs", nargs="*", metavar="slug")
     refresh.add_argument("--all", action="store_true", help="Refresh every token that can be, of active connections.")
-    refresh.add_argument("--due", action="store_true", help="Refresh every token that has ended or is about to.")
+    refresh.add_argument(
+        "--due", action="store_true", help="Refresh what would end if nobody used it, and warn of what ends."
+    )
     refresh.add_argument(
         "--confirm-site",
         action="store_true",
@@ -94,74 +98,76 @@ def _decide(out: Output, attempt: AuthorizationAttempt) -> int:
 
 def refresh_tokens(out: Output, options: dict[str, Any]) -> int:
     """Refresh the tokens of these connections, of all, or those that are due, and say what happened to each."""
-    wanted = _wanted(out, options)
-    redirect_uri = authorize.callback_uri() if options["confirm_site"] else ""
-    rows = []
-    for connection in wanted:
-        if redirect_uri:
-            out.note(authorize.confirm_site(connection, redirect_uri))
-        rows.append(_refreshed(connection))
-        if len(wanted) > 1:
-            outcome = "refreshed" if rows[-1]["ok"] else "failed"
-            out.note(f"{len(rows)} of {len(wanted)}: {connection.slug} {outcome}")
-    if out.as_json:
-        out.json(rows)
-    elif not rows:
-        out.line("No token is due." if options["due"] else "No token can be refreshed.")
-    else:
-        out.table(
-            ("slug", "outcome", "message"),
-            [(row["slug"], "refreshed" if row["ok"] else "failed", row["message"]) for row in rows],
-        )
-        failed = sum(not row["ok"] for row in rows)
-        if len(rows) > 1:
-            out.line("")
-            out.line(f"{counted(len(rows) - failed, 'token')} refreshed, {failed} failed.")
-    return 0 if all(row["ok"] for row in rows) else 1
-
-
-def _wanted(out: Output, options: dict[str, Any]) -> list[Connection]:
     if [options["due"], options["all"], bool(options["slugs"])].count(True) != 1:
         raise wrong_usage("Name the connections to refresh, or give --due or --all.")
     if options["due"] and options["confirm_site"]:
         # The line of a crontab would confirm on every copy of the site.
         raise wrong_usage("--confirm-site is for a person to decide, once: name the connections, or give --all.")
     if options["due"]:
-        return _own(_due(), out)
-    return _all() if options["all"] else find_connections(options["slugs"])
+        outcomes = refresh_due(partial(_report, out))
+    else:
+        outcomes = _refreshed(out, _all() if options["all"] else find_connections(options["slugs"]), options)
+    rows = [
+        {
+            "slug": outcome.slug,
+            "ok": outcome.ok,
+            "outcome": outcome.outcome,
+            "message": _message(outcome),
+            "expires_at": outcome.expires_at,
+        }
+        for outcome in outcomes
+    ]
+    if out.as_json:
+        out.json(rows)
+    elif not rows:
+        out.line("No token is due." if options["due"] else "No token can be refreshed.")
+    else:
+        out.table(
+            ("slug", "outcome", "message"), [(each.slug, _WORDS[each.outcome], _message(each)) for each in outcomes]
+        )
+        if len(rows) > 1:
+            out.line("")
+            out.line(_summary(outcomes))
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def _due() -> list[Connection]:
-    """Active connections whose token has ended, or is about to, and can be renewed without a person."""
-    now = timezone.now()
-    connections = (
-        Connection.objects.select_related("token")
-        .filter(is_active=True, token__expires_at__isnull=False)
-        .exclude(problem=health.NEEDS_REAUTHORIZATION)
-        .order_by(F("token__expires_at"), "slug")
-    )
-    return [row for row in connections if _renewable(row) and _is_due(row, now)]
+def _refreshed(out: Output, wanted: list[Connection], options: dict[str, Any]) -> list[Outcome]:
+    redirect_uri = authorize.callback_uri() if options["confirm_site"] else ""
+    outcomes = []
+    for number, connection in enumerate(wanted, start=1):
+        if redirect_uri:
+            out.note(authorize.confirm_site(connection, redirect_uri))
+        try:
+            token = connection.token_source().refresh()
+        except ApiConnectorError as error:
+            outcomes.append(Outcome(connection.slug, FAILED, str(error)))
+        else:
+            outcomes.append(Outcome(connection.slug, REFRESHED, expires_at=token.expires_at))
+        _report(out, outcomes[-1], number, len(wanted))
+    return outcomes
 
 
-def _is_due(connection: Connection, now: datetime) -> bool:
-    try:
-        return is_due(connection, connection.token, now)
-    except ConfigurationError:
-        return True  # refreshing it says what is wrong
+def _report(out: Output, outcome: Outcome, number: int, count: int) -> None:
+    if count > 1:
+        out.note(f"{number} of {count}: {outcome.slug} {_WORDS[outcome.outcome]}")
+
+
+def _message(outcome: Outcome) -> str:
+    if outcome.outcome != REFRESHED:
+        return outcome.message
+    return f"The new token ends {distance(outcome.expires_at)}." if outcome.expires_at else "Its end is not stated."
+
+
+def _summary(outcomes: list[Outcome]) -> str:
+    count = Counter(outcome.outcome for outcome in outcomes)
+    left = f", {count[LEFT]} left alone" if count[LEFT] else ""
+    return f"{counted(count[REFRESHED], 'token')} refreshed, {count[FAILED]} failed{left}."
 
 
 def _all() -> list[Connection]:
     """Active connections whose token can be renewed without a person."""
     connections = Connection.objects.select_related("token").filter(is_active=True, token__isnull=False)
     return [row for row in connections.order_by("slug") if _renewable(row)]
-
-
-def _own(connections: list[Connection], out: Output) -> list[Connection]:
-    """Those whose token is this site's to refresh; the others are named, and wait for a person."""
-    others = [row for row in connections if site.is_other(row.token.site)]
-    if others:
-        out.note(f"Left out, since the token was authorized for another site: {', '.join(row.slug for row in others)}.")
-    return [row for row in connections if row not in others]
 
 
 def _renewable(connection: Connection) -> bool:
@@ -172,19 +178,3 @@ def _renewable(connection: Connection) -> bool:
         return not method.needs_person or can_refresh(connection, connection.token, timezone.now())
     except ConfigurationError:
         return True  # refreshing it says what is wrong
-
-
-def _refreshed(connection: Connection) -> dict[str, Any]:
-    token: Token | None = None
-    try:
-        token = connection.token_source().refresh()
-    except ApiConnectorError as error:
-        message = str(error)
-    else:
-        message = f"The new token ends {distance(token.expires_at)}." if token.expires_at else "Its end is not stated."
-    return {
-        "slug": connection.slug,
-        "ok": token is not None,
-        "message": message,
-        "expires_at": token.expires_at if token else None,
-    }

@@ -1,0 +1,1 @@
+"""Apps of their own, for sites that want them: each is one line in ``INSTALLED_APPS``."""
