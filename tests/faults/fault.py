@@ -31,9 +31,7 @@ class Fault:
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(
-    title: str, *, on: tuple[str, ...] = EVERYWHERE
-) -> Callable[[Callable[[Site], str]], Callable[[Site], str]]:
+def fault(title: str, *, on: tuple[str, ...] = EVERYWHERE) -> Callable[[Callable[[Site], str]], Callable[[Site], str]]:
     """Add a function to the faults that are played, under its name."""
 
     def add(play: Callable[[Site], str]) -> Callable[[Site], str]:

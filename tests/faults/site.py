@@ -63,6 +63,11 @@ class Process:
     def wait_until_dead(self) -> None:
         assert self.child.wait(HANG) == -signal.SIGKILL, "it was to be killed"
 
+    def leave(self) -> None:
+        """Let it end by itself."""
+        assert self.child.stdin is not None
+        self.child.stdin.close()
+
     def close(self) -> None:
         with self.child:
             self.child.kill()

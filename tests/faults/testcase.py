@@ -122,7 +122,9 @@ def sites_own_tests(site: Site) -> str:
         for path, text in FILES.items():
             file = Path(folder) / path
             file.parent.mkdir(exist_ok=True)
-            name = f"{folder}/tests.sqlite3" if site.vendor == "sqlite" else f"test_{Path(folder).name.replace('-', '_')}"
+            name = (
+                f"{folder}/tests.sqlite3" if site.vendor == "sqlite" else f"test_{Path(folder).name.replace('-', '_')}"
+            )
             file.write_text(text.replace("NAME\n", f"{name!r}\n"), encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-W", "error", "manage.py", "test", "--shuffle"],

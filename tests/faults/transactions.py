@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from tests.faults.site import Process, Site
 
 
+ROUNDS = 20
+
+
 def survives(site: Site, first: Process, second: Process) -> None:
     """That the rotated token is in the table and used by the next process, without another token request."""
     if site.vendor == SQLITE:
@@ -50,17 +53,21 @@ def view_fails(site: Site) -> str:
     return "the rotated token survives, without a second token request"
 
 
-@fault("Another process waits for the token while the transaction is rolled back")
-def rolled_back_while_another_waits(site: Site) -> str:
-    first, second = site.processes(0, 0)
-    site.begin(second)
-    plan = site.provider.plan(holds="after")
-    first.tell("inside")
-    plan.wait()
-    second.tell("call")
-    time.sleep(0.5)
-    plan.proceed.set()
-    assert first.hear() == ["200"] * 3
-    assert second.hear() == ["200"]
-    survives(site, first, second)
-    return "it waits, and goes on with the rotated token; token requests: 1"
+@fault("Three other processes wait for the token while the transaction is rolled back")
+def rolled_back_while_others_wait(site: Site) -> str:
+    first, *others = site.processes(0, 0, 0, 0)
+    rounds = site.amount(ROUNDS)
+    for number in range(rounds):
+        site.begin(others[0])
+        plan = site.provider.plan(holds="after")
+        first.tell("inside")
+        plan.wait()
+        for process in others:
+            process.tell("call", times=2)
+        # They come upon locks of another age each time.
+        time.sleep(0.3 + number % 4 / 4)
+        plan.proceed.set()
+        assert first.hear() == ["200"] * 3
+        assert [process.hear() for process in others] == [["200"] * 2] * 3, site.provider.sent
+        survives(site, first, others[0])
+    return f"{rounds} rounds: they wait, and go on with the rotated token; token requests: {rounds}"
