@@ -1,10 +1,7 @@
 """Faults are asserted in the modules that play them."""
 
+from pathlib import Path
+
 import pytest
 
-pytest.register_assert_rewrite(
-    *(
-        f"tests.faults.{name}"
-        for name in "clocks deaths expiries late pauses restarts servers site storms testcase transactions".split()
-    )
-)
+pytest.register_assert_rewrite(*(f"tests.faults.{path.stem}" for path in Path(__file__).parent.glob("[a-z]*.py")))

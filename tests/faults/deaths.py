@@ -83,41 +83,41 @@ def one_death(site: Site, point: str, *, acts: bool = True) -> tuple[Process, li
     return second, site.provider.sent
 
 
-@fault("Killed before the token request (the lease is taken)")
+@fault("Killed before the token request (the lease is taken)", mostly_waits=True)
 def killed_before_the_request(site: Site) -> str:
     second, sent = one_death(site, "before the request")
     assert sent == []
     return recovers(site, second, ["refresh-1"])
 
 
-@fault("Killed during the token request, which the provider never acts on")
+@fault("Killed during the token request, which the provider never acts on", mostly_waits=True)
 def killed_during_the_request(site: Site) -> str:
     second, sent = one_death(site, "during the request", acts=False)
     assert sent == ["refresh-1"]
     return recovers(site, second, ["refresh-1", "refresh-1"])
 
 
-@fault("Killed during the token request, and the provider rotates")
+@fault("Killed during the token request, and the provider rotates", mostly_waits=True)
 def killed_while_the_provider_rotates(site: Site) -> str:
     second, sent = one_death(site, "during the request")
     assert sent == ["refresh-1"]
     return asks_for_a_person(site, second, ["refresh-1", "refresh-1"])
 
 
-@fault("Killed after the answer, before the save")
+@fault("Killed after the answer, before the save", mostly_waits=True)
 def killed_before_the_save(site: Site) -> str:
     second, sent = one_death(site, "before the save")
     assert sent == ["refresh-1"]
     return asks_for_a_person(site, second, ["refresh-1", "refresh-1"])
 
 
-@fault("Killed just after the save")
+@fault("Killed just after the save", mostly_waits=True)
 def killed_after_the_save(site: Site) -> str:
     second, _ = one_death(site, "after the save")
     return recovers(site, second, ["refresh-1"])
 
 
-@fault("Killed ahead of the end, while the old token works")
+@fault("Killed ahead of the end, while the old token works", mostly_waits=True)
 def killed_ahead_of_the_end(site: Site) -> str:
     first, second = site.processes(0, 0)
     # Due, and longer than the lease: nobody has to wait for anything.
@@ -136,7 +136,7 @@ def killed_ahead_of_the_end(site: Site) -> str:
     return f"{outcomes['200']} calls went on with the old token, none failed; token requests: 2"
 
 
-@fault("Killed twice: the process that takes over dies, too")
+@fault("Killed twice: the process that takes over dies, too", mostly_waits=True)
 def killed_twice(site: Site) -> str:
     first, second, third = site.processes(0, 0, 0)
     site.begin(third, timeout=TIMEOUT)
@@ -146,12 +146,12 @@ def killed_twice(site: Site) -> str:
     return asks_for_a_person(site, third, ["refresh-1", "refresh-1"])
 
 
-@fault("The connection breaks off before the provider acts")
+@fault("The connection breaks off before the provider acts", mostly_waits=True)
 def broken_off_before(site: Site) -> str:
     return broken_off(site, acts=False)
 
 
-@fault("The connection breaks off after the provider has rotated")
+@fault("The connection breaks off after the provider has rotated", mostly_waits=True)
 def broken_off_after(site: Site) -> str:
     return broken_off(site, acts=True)
 

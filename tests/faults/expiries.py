@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TIMES = 1000
 
 
-@fault("The token ends 1,000 times in a row, used by 2 threads × 2 processes each time")
+@fault("The token ends 1,000 times in a row, used by 2 threads x 2 processes each time")
 def expiries(site: Site) -> str:
     processes = site.processes(0, 0)
     site.begin(processes[0])

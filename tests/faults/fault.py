@@ -20,22 +20,28 @@ LEASE = 2 * TIMEOUT + 5
 
 @dataclass(frozen=True)
 class Fault:
-    """``play`` fails where something does not hold, and says what happened otherwise."""
+    """``play`` fails where something does not hold, and says what happened otherwise.
+
+    One that ``mostly_waits`` may be played beside others.
+    """
 
     title: str
     play: Callable[[Site], str]
     databases: tuple[str, ...]
+    mostly_waits: bool
 
 
 #: All that are known, by name.
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(title: str, *, on: tuple[str, ...] = EVERYWHERE) -> Callable[[Callable[[Site], str]], Callable[[Site], str]]:
+def fault(
+    title: str, *, on: tuple[str, ...] = EVERYWHERE, mostly_waits: bool = False
+) -> Callable[[Callable[[Site], str]], Callable[[Site], str]]:
     """Add a function to the faults that are played, under its name."""
 
     def add(play: Callable[[Site], str]) -> Callable[[Site], str]:
-        FAULTS[play.__name__] = Fault(title, play, on)
+        FAULTS[play.__name__] = Fault(title, play, on, mostly_waits)
         return play
 
     return add

@@ -23,7 +23,7 @@ def stopped_before_the_save(site: Site) -> tuple[Process, Process]:
     return first, second
 
 
-@fault("Stopped before the save; another takes over after the lease, and the family is revoked")
+@fault("Stopped before the save; another takes over after the lease, and the family is revoked", mostly_waits=True)
 def stopped_and_revoked(site: Site) -> str:
     first, second = stopped_before_the_save(site)
     (outcome,) = second.ask("call")
@@ -47,7 +47,7 @@ def stopped_and_revoked(site: Site) -> str:
     return f"the late one had “{late.partition(':')[0]}”; a person is asked for; token requests: {sent}"
 
 
-@fault("The same at a provider that takes the refresh token twice")
+@fault("The same at a provider that takes the refresh token twice", mostly_waits=True)
 def stopped_and_overtaken(site: Site) -> str:
     first, second = stopped_before_the_save(site)
     site.provider.forgiven = {"refresh-1"}
@@ -61,7 +61,7 @@ def stopped_and_overtaken(site: Site) -> str:
     return "the late answer is not stored, its caller goes on with the newer token; token requests: 2"
 
 
-@fault("Stopped before the save, and it goes on while the other one is asking")
+@fault("Stopped before the save, and it goes on while the other one is asking", mostly_waits=True)
 def stopped_and_in_time(site: Site) -> str:
     first, second = stopped_before_the_save(site)
     site.provider.revokes_family = False
@@ -79,7 +79,7 @@ def stopped_and_in_time(site: Site) -> str:
     return "the late answer is stored, the other one's refusal is not believed, and both go on; token requests: 2"
 
 
-@fault("Stopped before the save, while a person authorizes again")
+@fault("Stopped before the save, while a person authorizes again", mostly_waits=True)
 def stopped_and_authorized_again(site: Site) -> str:
     first, second = stopped_before_the_save(site)
     assert second.ask("authorize") == 200
@@ -92,7 +92,7 @@ def stopped_and_authorized_again(site: Site) -> str:
     return "the late answer is not stored, its caller goes on with the new authorization"
 
 
-@fault("The token endpoint answers after the lease's end")
+@fault("The token endpoint answers after the lease's end", mostly_waits=True)
 def answered_after_the_lease(site: Site) -> str:
     first, second = site.processes(0, 0)
     site.begin(second, timeout=TIMEOUT)

@@ -21,7 +21,7 @@ def a_date() -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=AHEAD)
 
 
-@fault("429 with a date, while the old token works")
+@fault("429 with a date, while the old token works", mostly_waits=True)
 def left_alone_while_it_works(site: Site) -> str:
     processes = site.processes(0, 0, 0)
     site.begin(processes[0], left=25)
@@ -38,7 +38,7 @@ def left_alone_while_it_works(site: Site) -> str:
     return f"{calls} calls of 3 processes, none failed; {asked_again(site, until)}"
 
 
-@fault("429 with a date, when the token has ended")
+@fault("429 with a date, when the token has ended", mostly_waits=True)
 def left_alone_when_it_has_ended(site: Site) -> str:
     processes = site.processes(0, 0, 0)
     site.begin(processes[0])

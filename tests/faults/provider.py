@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             plan = server.plans.popleft() if server.plans else Plan()
         if plan.holds == "before":
             plan.hold()
-        status, answer = plan.status, {}
+        status, answer = plan.status, dict[str, Any]()
         if plan.acts and status == 200:
             with server.lock:
                 status, answer = self.token(form)

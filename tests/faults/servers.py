@@ -54,6 +54,10 @@ class Server:
         self.process.send_signal(self.kill)
         self.process.wait(HANG)
 
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.crash()
+
     user: str
     kill: signal.Signals
     url: str
@@ -114,7 +118,7 @@ class MariaDB(Server):
         ]  # fmt: skip
 
     def answers(self) -> bool:
-        import MySQLdb
+        import MySQLdb  # type: ignore[import-untyped]  # it ships no types
 
         try:
             MySQLdb.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=2).close()
@@ -142,6 +146,6 @@ def of_this_run(vendor: str) -> Server:
     if os.geteuid() == 0:
         shutil.chown(folder, kind.user, kind.user)
     server = kind(Path(folder))
-    stack.callback(lambda: server.process and server.process.poll() is None and server.crash())
+    stack.callback(server.end)
     server.start()
     return server

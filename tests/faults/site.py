@@ -75,20 +75,24 @@ class Process:
 
 @dataclass
 class Site:
-    """A database with processes, and a provider. ``share`` is how much of a fault is played: all of it is 1."""
+    """A database with processes, a connection, and its provider.
+
+    ``share`` is how much of a fault is played: all of it is 1.
+    """
 
     provider: Provider
     vendor: str
     database: str
     environment: dict[str, str]
     share: float
+    slug: str
     stack: ExitStack = field(default_factory=ExitStack)
 
     def processes(self, *ahead: float) -> list[Process]:
         """Processes of the site, each with a clock so many seconds ahead. They start at the same time."""
         processes = []
         for seconds in ahead:
-            process = Process([self.database, str(seconds)], self.environment)
+            process = Process([self.database, self.slug, str(seconds)], self.environment)
             self.stack.callback(process.close)
             processes.append(process)
         for process in processes:
@@ -111,4 +115,6 @@ class Site:
 @contextmanager
 def opened(vendor: str, database: str, environment: dict[str, str], share: float) -> Iterator[Site]:
     with serving(Provider()) as provider, ExitStack() as stack:
-        yield Site(provider, vendor, database, environment, share, stack)
+        # Several may be played at once in the same database.
+        slug = f"provider-{provider.server_port}"
+        yield Site(provider, vendor, database, environment, share, slug, stack)

@@ -7,7 +7,7 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.faults.fault import SERVERS, SQLITE, fault
+from tests.faults.fault import SERVERS, fault
 
 if TYPE_CHECKING:
     from tests.faults.site import Site
@@ -44,7 +44,7 @@ def storm(site: Site, *, is_inside: bool = False, is_refused: bool = False) -> s
     )
 
 
-@fault(f"{THREADS} threads × {PROCESSES} processes find the token expired")
+@fault(f"{THREADS} threads x {PROCESSES} processes find the token expired")
 def storm_of_expiry(site: Site) -> str:
     return storm(site)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.faults.site import Process, Site
 
 
-ROUNDS = 20
+ROUNDS = 40
 
 
 def survives(site: Site, first: Process, second: Process) -> None:

@@ -1,4 +1,4 @@
-"""One process of a site: ``python -m tests.faults.worker <database> <seconds its clock is ahead>``.
+"""One process of a site: ``python -m tests.faults.worker <database> <slug> <seconds its clock is ahead>``.
 
 It does what each line of its standard input says (a list: the act, its arguments and its options) and answers with a line
 of JSON. ``DATABASE_URL`` names the server. Faults are put around the app's functions here and only here.
@@ -24,7 +24,7 @@ import django
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SLUG = "provider"
+SLUG = sys.argv[2] if len(sys.argv) > 2 else "provider"
 
 
 def migrate() -> None:
@@ -38,21 +38,21 @@ def create(origin: str, left: float, fields: dict[str, Any]) -> None:
     from apiconnector.models import Connection, Token
     from apiconnector.models.clock import DatabaseNow
 
-    Connection.objects.all().delete()
+    Connection.objects.filter(slug=SLUG).delete()
     connection = Connection.objects.create(
         name="Provider", slug=SLUG, base_url=f"{origin}/api", auth_method="oauth2_authorization_code",
         client_id="id", client_secret="secret", token_url=f"{origin}/token", authorization_url=f"{origin}/authorize",
         **fields,
     )  # fmt: skip
     Token.objects.create(connection=connection, access_token="access-1", refresh_token="refresh-1", generation=1)
-    Token.objects.update(
+    Token.objects.filter(connection=connection).update(
         issued_at=DatabaseNow() - timedelta(hours=1), expires_at=DatabaseNow() + timedelta(seconds=left)
     )
 
 
 def state() -> dict[str, Any]:
     """What the tables say of the connection."""
-    from apiconnector.models import Connection, ConnectionEvent, Token
+    from apiconnector.models import Connection, Token
 
     connection = Connection.objects.get(slug=SLUG)
     token = Token.objects.get(connection=connection)
@@ -65,7 +65,7 @@ def state() -> dict[str, Any]:
         "is_leased": bool(token.lease_owner),
         "is_begun": token.refresh_started_at is not None,
         "failures": token.failures,
-        "failed": list(ConnectionEvent.objects.filter(kind="failed").values_list("message", flat=True)),
+        "failed": list(connection.events.filter(kind="failed").values_list("message", flat=True)),
     }
 
 
@@ -74,7 +74,7 @@ def expire(left: float = -1) -> None:
     from apiconnector.models import Token
     from apiconnector.models.clock import DatabaseNow
 
-    Token.objects.update(expires_at=DatabaseNow() + timedelta(seconds=left))
+    Token.objects.filter(connection__slug=SLUG).update(expires_at=DatabaseNow() + timedelta(seconds=left))
 
 
 def one_call() -> str:
@@ -114,9 +114,9 @@ def inside(write: str = "", *, rolls_back: bool = True) -> list[str]:
 
     with transaction.atomic():
         if write == "connection":
-            Connection.objects.update(name="Renamed")
+            Connection.objects.filter(slug=SLUG).update(name="Renamed")
         elif write == "token":
-            Token.objects.update(account_label="Renamed")
+            Token.objects.filter(connection__slug=SLUG).update(account_label="Renamed")
         outcomes = [one_call(), one_call()]
         transaction.set_rollback(rolls_back)
     return [*outcomes, one_call()]
@@ -131,7 +131,7 @@ def request(fails: bool) -> int:
     connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
     settings.ROOT_URLCONF = "tests.faults.urls"
     client = Client(raise_request_exception=False)
-    return client.get("/fails" if fails else "/works").status_code
+    return client.get(f"/{'fails' if fails else 'works'}/{SLUG}").status_code
 
 
 def threads(number: int, *, is_inside: bool = False) -> dict[str, int]:
@@ -211,8 +211,8 @@ def authorize() -> int:
     from apiconnector.models import Connection
 
     client = Client(headers={"host": "testserver"})
-    user = User.objects.filter(username="admin").first()
-    client.force_login(user or User.objects.create_superuser("admin", "admin@example.org", "secret"))
+    user = User.objects.filter(username=SLUG).first()
+    client.force_login(user or User.objects.create_superuser(SLUG, "admin@example.org", "secret"))
     pk = Connection.objects.get(slug=SLUG).pk
     sent = client.post(f"/admin/apiconnector/connection/{pk}/authorize/")
     asked = parse_qs(urlsplit(sent["Location"]).query)["state"][0]
@@ -237,8 +237,8 @@ def main() -> None:
 
     settings.DATABASES["default"]["NAME"] = sys.argv[1]
     logging.disable()  # what goes wrong here is meant to
-    if float(sys.argv[2]):
-        set_clock(float(sys.argv[2]))
+    if float(sys.argv[3]):
+        set_clock(float(sys.argv[3]))
     django.setup()
     from django.db import close_old_connections
 
