@@ -19,12 +19,13 @@ class ApiConnectorConfig(AppConfig):
     def ready(self) -> None:
         """Register checks, and wake what waited for a connection when it is authorized."""
         from apiconnector import checks, signals  # noqa: PLC0415 - models can't be imported before ready()
-        from apiconnector.feeds import outbox  # noqa: PLC0415 - models can't be imported before ready()
 
         logs.install()
         checks.register()
 
         def wake(connection: Any, **_: Any) -> None:
+            from apiconnector.feeds import outbox  # noqa: PLC0415 - not needed to start
+
             outbox.wake(connection)
 
         for signal in (signals.connection_authorized, signals.connection_recovered):

@@ -79,12 +79,22 @@ def _usable_keys(value: Any) -> tuple[str, ...] | str:
         return f"APICONNECTOR_KEYS is empty: secrets can't be kept. {GENERATE_HINT}"
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         return "APICONNECTOR_KEYS must be a list of Fernet keys, or the dotted path of a callable."
-    for position, key in enumerate(value):
+    keys = tuple(value)
+    try:
+        position = _first_unusable(keys)
+    except TypeError:  # one that is a list
+        position = _first_unusable.__wrapped__(keys)
+    return keys if position < 0 else f"APICONNECTOR_KEYS[{position}] is no Fernet key. {GENERATE_HINT}"
+
+
+@lru_cache(maxsize=16)  # asked for with every secret that is opened
+def _first_unusable(keys: tuple[Any, ...]) -> int:
+    for position, key in enumerate(keys):
         try:
             Fernet(key)
         except (ValueError, TypeError):
-            return f"APICONNECTOR_KEYS[{position}] is no Fernet key. {GENERATE_HINT}"
-    return tuple(value)
+            return position
+    return -1
 
 
 @dataclass(frozen=True, repr=False)

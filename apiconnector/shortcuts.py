@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import ConnectionNotFound
 from apiconnector.feeds import run_feed, submit
-from apiconnector.models import Connection
 from apiconnector.models.due import refresh_due
-from apiconnector.models.validation import is_findable
+from apiconnector.models.finding import find_connection
 
 if TYPE_CHECKING:
     from apiconnector.client import ApiSession
@@ -24,8 +23,7 @@ def connect(slug: str) -> ApiSession:
 
     Raises ``ConnectionNotFound``, and nothing else: what is wrong with the connection surfaces at the request.
     """
-    rows = Connection.objects.select_related("token").filter(is_active=True)
-    connection = rows.filter(slug=slug).first() if is_findable(slug) else None
+    connection = find_connection(slug)
     if connection is None:
         raise ConnectionNotFound(f"There is no active connection {slug!r}.")
     return connection.session()

@@ -16,7 +16,8 @@ import responses
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models.signals import post_save
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.functional import lazystr
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 URL = "https://api.example.com/v1/leads"
+COLUMNS = [field.attname for field in FeedRun._meta.concrete_fields]
 
 
 @pytest.fixture
@@ -165,8 +167,37 @@ class TestRunFeed:
     def test_it_writes_one_row_after_the_answer(self, feed: Feed, django_assert_num_queries: Any) -> None:
         with responses.RequestsMock() as mock:
             mock.post(URL, json={})
-            with django_assert_num_queries(3):  # the feed with connection and token; the token's redaction; the run
-                run_feed("lead", {"email": "a"})
+            with django_assert_num_queries(2):  # the feed with connection and token; the run
+                run = run_feed("lead", {"email": "a"})
+        kept = FeedRun.objects.get()
+        assert {name: getattr(run, name) for name in COLUMNS} == {name: getattr(kept, name) for name in COLUMNS}
+        assert not run._state.adding
+        run.error_message = "changed"
+        run.save()
+        assert FeedRun.objects.get().error_message == "changed"
+
+    @responses.activate
+    def test_receivers_of_django_hear_of_it(self, feed: Feed) -> None:
+        heard: list[Any] = []
+
+        def hear(instance: FeedRun, created: bool, **_: Any) -> None:
+            heard.append((instance.pk, created))
+
+        responses.post(URL, json={})
+        post_save.connect(hear, sender=FeedRun)
+        try:
+            run = run_feed("lead", {"email": "a"})
+        finally:
+            post_save.disconnect(hear, sender=FeedRun)
+        assert heard == [(run.pk, True)]
+
+    def test_a_run_that_can_not_be_written_spoils_the_transaction_as_django_does(self, feed: Feed) -> None:
+        run = FeedRun(feed=feed, connection=feed.connection, idempotency_key="same")
+        FeedRun.objects.add(run)
+        with transaction.atomic():
+            with pytest.raises(IntegrityError):
+                FeedRun.objects.add(FeedRun(feed=feed, connection=feed.connection, idempotency_key="same"))
+            assert transaction.get_rollback()
 
     @responses.activate
     def test_an_echoed_credential_is_redacted(self, feed: Feed) -> None:

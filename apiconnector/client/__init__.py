@@ -1,7 +1,8 @@
 """The HTTP session of a connection. It is handed where it may send and how to authenticate."""
 
+from apiconnector.client.adapter import shared_adapter
 from apiconnector.client.exchange import bounded, token_sender
-from apiconnector.client.pool import Wire, shared_adapter
+from apiconnector.client.pool import Wire
 from apiconnector.client.session import ApiSession
 from apiconnector.client.urls import Destinations, Origin, validate_base_url
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.auth import AuthBase
+from requests.cookies import RequestsCookieJar
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers
 
-from apiconnector.client.pool import shared_adapter
+from apiconnector.client import environment
+from apiconnector.client.adapter import shared_adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from requests import PreparedRequest, Response
+
+# Typed here, because the stubs of requests give it no type.
+_no_hooks: Callable[[], dict[str, list[Any]]] = default_hooks
 
 
 class Anonymous(AuthBase):
@@ -24,17 +33,53 @@ class Anonymous(AuthBase):
         return request
 
 
+class _GivenCookies(RequestsCookieJar):
+    """Holds what a caller puts in. What an answer sets stays out: no policy would let it in."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take nothing."""
+
+
+_HEADERS: Final[Any] = dict(default_headers())
+_NO_COOKIE: Final = DefaultCookiePolicy(allowed_domains=())
+_ANONYMOUS: Final = Anonymous()
+#: What a session of requests is given that is no object of its own.
+_STATE: Final = {
+    name: value for name, value in vars(requests.Session()).items() if value is None or isinstance(value, bool | int)
+}
+
+
 class PlainSession(requests.Session):
     """Uses the process's pool; keeps no cookie of an answer, reads no ``.netrc``, follows no redirect."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.mount("https://", shared_adapter())
-        self.mount("http://", shared_adapter())
-        self.auth = Anonymous()
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        # Not by requests, which would make two adapters, each with pools of its own, for nobody to use.
+        self.__dict__.update(_STATE)
+        self.headers = CaseInsensitiveDict(_HEADERS)
+        self.proxies, self.params, self.hooks = {}, {}, _no_hooks()
+        self.adapters = OrderedDict.fromkeys(("https://", "http://"), shared_adapter())
+        self.auth = _ANONYMOUS
+        self.cookies = _GivenCookies(_NO_COOKIE)
+        self._environment: environment.Environment | None = None
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Response]:
         """Follow none: a 3xx is the answer."""
         del args, kwargs
         return iter(())
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """What requests merges for each request; the environment is asked once by a session."""
+        proxies = proxies or {}
+        if self.trust_env:
+            if self._environment is None:
+                self._environment = environment.current()
+            proxies = {**self._environment.proxies(url, proxies.get("no_proxy")), **proxies}
+            if verify is True or verify is None:
+                verify = self._environment.bundle or verify
+        merged = {**(self.proxies or {}), **proxies}
+        return {
+            "proxies": {name: proxy for name, proxy in merged.items() if proxy is not None},
+            "stream": self.stream if stream is None else stream,
+            "verify": self.verify if verify is None else verify,
+            "cert": self.cert if cert is None else cert,
+        }

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest
+from requests.cookies import RequestsCookieJar
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
@@ -14,12 +15,28 @@ if TYPE_CHECKING:
 
 
 class ApiRequest(PreparedRequest):
-    """``own_auth``: it carries the session's own credential; ``renewed``: a new one, after a 401."""
+    """``own_auth``: it carries the session's own credential; ``renewed``: a new one, after a 401.
+
+    ``checked_url`` is the address for which it was decided that the request may go there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.own_auth = False
         self.renewed = False
+        self.checked_url = ""
+
+    @property
+    def _cookies(self) -> RequestsCookieJar:
+        """The jar of its cookies, which authentication that asks twice looks into; made when it is asked for."""
+        jar: RequestsCookieJar | None = self.__dict__.get("_cookies")
+        if jar is None:
+            jar = self.__dict__["_cookies"] = RequestsCookieJar()
+        return jar
+
+    @_cookies.setter
+    def _cookies(self, jar: RequestsCookieJar | None) -> None:
+        self.__dict__["_cookies"] = jar
 
     def copy(self) -> ApiRequest:
         """Copy the request for sending it again."""

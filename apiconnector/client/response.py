@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
+from requests.cookies import RequestsCookieJar
 
 from apiconnector.client.errors import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+#: What a response of requests begins with, but for what it has as an object of its own.
+_BLANK: Final = {
+    name: value for name, value in vars(requests.Response()).items() if name not in {"cookies", "headers", "history"}
+}
 
 
 class ApiResponse(requests.Response):
@@ -19,6 +25,34 @@ class ApiResponse(requests.Response):
     """
 
     redact: Callable[[str], str] = str
+
+    @classmethod
+    def bare(cls) -> Self:
+        """One without headers, to be filled; its cookies are made when they are asked for."""
+        response = cls.__new__(cls)
+        response.__dict__.update(_BLANK)
+        response.history = []
+        return response
+
+    @property
+    def cookies(self) -> RequestsCookieJar:
+        """The cookies that the answer sets."""
+        jar: RequestsCookieJar | None = self.__dict__.get("cookies")
+        if jar is None:
+            jar = self.__dict__["cookies"] = RequestsCookieJar()
+        return jar
+
+    @cookies.setter
+    def cookies(self, jar: RequestsCookieJar) -> None:
+        self.__dict__["cookies"] = jar
+
+    @property
+    def content(self) -> bytes | Any:
+        """The body, read in one piece where requests puts it together of many."""
+        state = self.__dict__
+        if state["_content"] is False and not state["_content_consumed"] and self.raw is not None and self.status_code:
+            state["_content"] = b"".join(self.iter_content(None))
+        return super().content
 
     def json(self, **kwargs: Any) -> Any:
         """The parsed body; raises ``requests.JSONDecodeError``, whose ``doc`` is redacted, and ``RecursionError``."""

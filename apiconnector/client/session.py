@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.cookies import RequestsCookieJar, merge_cookies
 from requests.exceptions import TooManyRedirects
 from requests.hooks import default_hooks, dispatch_hook
-from requests.sessions import merge_hooks, merge_setting
-from requests.structures import CaseInsensitiveDict
+from requests.sessions import merge_hooks
 
 from apiconnector.client import egress
-from apiconnector.client.defaults import with_default_body, with_default_params
+from apiconnector.client.defaults import with_default_body
 from apiconnector.client.errors import presentable
-from apiconnector.client.headers import check_headers
+from apiconnector.client.outgoing import SessionHeaders, set_address
 from apiconnector.client.plain import Anonymous, PlainSession
 from apiconnector.client.pool import watching
 from apiconnector.client.redirects import next_hop
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from apiconnector.client.urls import Destinations
 
 # Typed here, because the stubs of requests give them no types.
-_merged: Callable[..., Any] = merge_setting
 _merged_hooks: Callable[..., Any] = merge_hooks
 _merged_cookies: Callable[..., Any] = merge_cookies
 _run_hooks: Callable[..., Any] = dispatch_hook
@@ -120,7 +118,11 @@ class ApiSession(PlainSession):
         self._renew = renew
         self.expired = expired or _is_unauthorized
         self._configure = configure
-        self.set_defaults(headers=default_headers or {}, params=default_params or {}, body=default_body or {})
+        self._session_headers = SessionHeaders()
+        self._default_params: dict[str, Any] = {}
+        self._default_body: dict[str, Any] = {}
+        if default_headers or default_params or default_body:
+            self.set_defaults(headers=default_headers or {}, params=default_params or {}, body=default_body or {})
 
     def set_defaults(self, *, headers: Mapping[str, Any], params: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         """Set what is added to every request; what the caller of a request gives wins."""
@@ -160,27 +162,22 @@ class ApiSession(PlainSession):
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Prepare a request with the connection's defaults and, once its address is checked, credential."""
         self._begin()
-        method = _text(request.method).upper()
-        url = self.destinations.join(_text(request.url))
-        headers = _merged(request.headers, self.headers, dict_class=CaseInsensitiveDict)
-        check_headers(headers)
         own_params: Any = self.params
-        data, json = with_default_body(self._default_body, method, request.data, request.files, request.json)
-        auth = request.auth or self.auth or Anonymous()
         prepared = ApiRequest()
+        prepared.method = method = _text(request.method).upper()
+        defaults = self._default_params | own_params if own_params else self._default_params
+        set_address(prepared, self.destinations, _text(request.url), request.params, defaults)
+        self._session_headers.set_on(prepared, self.headers, request.headers)
+        if self.cookies or request.cookies:
+            prepared.prepare_cookies(self._cookies_for(request))
+        data, json = with_default_body(self._default_body, method, request.data, request.files, request.json)
+        prepared.prepare_body(data, request.files, json)
+        auth = request.auth or self.auth or Anonymous()
         prepared.own_auth = auth is self._own_auth
-        prepared.prepare(
-            method=method,
-            url=url,
-            headers=headers,
-            files=request.files,
-            data=data,
-            json=json,
-            params=with_default_params(self._default_params | own_params, url, request.params),
-            auth=partial(self._authenticate, auth),
-            cookies=self._cookies_for(request),
-            hooks=_merged_hooks(request.hooks, self.hooks),
-        )
+        # The last moment at which no token has been fetched yet.
+        egress.check(prepared.url or "")
+        prepared.prepare_auth(HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)
+        prepared.prepare_hooks(_merged_hooks(request.hooks, self.hooks))
         return prepared
 
     def _cookies_for(self, request: Request) -> Any:
@@ -190,13 +187,6 @@ class ApiSession(PlainSession):
             return request.cookies
         jar = _merged_cookies(RequestsCookieJar(), self.cookies)
         return _merged_cookies(jar, request.cookies or {})
-
-    def _authenticate(self, auth: Any, request: PreparedRequest) -> PreparedRequest:
-        # requests calls this when the address is final and before it is sent: the last moment at which no
-        # token has been fetched yet.
-        self.destinations.check(request.url or "")
-        egress.check(request.url or "")
-        return (HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)(request)  # type: ignore[no-any-return]  # the stubs say Any
 
     @_clean_errors
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
@@ -249,8 +239,9 @@ class ApiSession(PlainSession):
             drain(response)
             response = self._transmit(again, kwargs)
             again.hooks = hooks
-        answered = self._redacted(_run_hooks("response", hooks, response, **kwargs))
-        return answered, again or request
+        if hooks and any(hooks.values()):
+            response = self._redacted(_run_hooks("response", hooks, response, **kwargs))
+        return response, again or request
 
     def _renewed(self, request: PreparedRequest, response: Response, *, is_read: bool) -> ApiRequest | None:
         """The request to send after a 401, with a new credential; None where the 401 is the answer."""
@@ -266,8 +257,9 @@ class ApiSession(PlainSession):
         return again if self._renew(again) and rewind(again) else None
 
     def _transmit(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
-        self.destinations.check(request.url or "")
-        check_headers(request.headers)
+        if not isinstance(request, ApiRequest) or request.url != request.checked_url:
+            self.destinations.check(request.url or "")
+        self._session_headers.check_others(request.headers)
         with watching(self.wire):
             response = super().send(request, allow_redirects=False, **kwargs)
         return self._redacted(response)

@@ -188,6 +188,8 @@ class Destinations:
     ) -> None:
         self._given_url = base_url
         self._given_hosts = allowed_hosts
+        #: Addresses that were checked and prepared for sending, by the path they were asked for with.
+        self.prepared: dict[str, str] = {}
 
     @cached_property
     def _base_url(self) -> str:

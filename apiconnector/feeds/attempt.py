@@ -66,7 +66,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
             feed.method, answer.status_code, answer.headers, has_key=has_key, is_expired=is_expired
         )
     duration_ms = round((time.monotonic() - clock) * 1000)
-    redact = connection.redactor()
+    redact = connection.redactor(is_fresh=True)
     data = redact.scrub(_body(answer)) if answer is not None else None
     values: dict[str, Any] = {}
     if answer is not None and judged.end is End.SUCCEEDED:
@@ -151,10 +151,12 @@ def _response(answer: requests.Response | None, redact: Redactor) -> dict[str, A
 
 
 def _headers(headers: Mapping[str, Any], redact: Redactor) -> dict[str, str]:
-    return {
-        name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else redact(_decoded(value))
-        for name, value in headers.items()
+    shown = {
+        name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else _decoded(value) for name, value in headers.items()
     }
+    # All at once first: hardly ever is there anything to take out.
+    together = "\n".join(shown.values())
+    return shown if redact(together) == together else {name: redact(value) for name, value in shown.items()}
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

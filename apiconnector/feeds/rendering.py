@@ -48,7 +48,7 @@ def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     Raises ``FeedMisconfigured`` for a feed that could not have been saved in a form, ``TemplateError`` for a
     placeholder that can't be filled.
     """
-    if problems := feed.problems():
+    if not feed.is_sound and (problems := feed.problems()):
         name, message = next(iter(problems.items()))
         raise FeedMisconfigured(f"Feed “{feed.slug}”, {name}: {message}")
     context = context_of(run, connection)

@@ -11,14 +11,12 @@ from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
 from apiconnector.feeds import attempt
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.verdict import End
-from apiconnector.models import Feed, FeedRun
-from apiconnector.models.validation import is_findable
+from apiconnector.models import Feed, FeedRun, finding
 
 
 def find_feed(slug: str) -> Feed:
     """The active feed of this slug, with its connection and token; ``FeedNotFound`` where there is none."""
-    rows = Feed.objects.select_related("connection__token").filter(is_active=True)
-    feed = rows.filter(slug=slug).first() if is_findable(slug) else None
+    feed = finding.find_feed(slug)
     if feed is None:
         raise FeedNotFound(f"There is no active feed {slug!r}.")
     return feed
@@ -41,7 +39,7 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
     apply(run, done)
     run.finished_at = timezone.now()
-    run.save()
+    FeedRun.objects.add(run)
     signals.feed_run_finished.send_robust(FeedRun, run=run)
     return run
 

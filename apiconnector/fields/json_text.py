@@ -136,13 +136,17 @@ def _expected(kinds: type | tuple[type, ...]) -> str:
     return f"Enter {' or '.join(names)}."
 
 
+#: Made once: json.dumps() makes one for each text.
+_readable = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 def dumps(value: Any) -> str:
     """The JSON text that is stored: order kept, readable where it can be, no NaN.
 
     What an API answered may hold half a surrogate pair, which no database takes as text: then the whole is written
     in ASCII. Raises ``ValueError`` for NaN and infinity, ``TypeError`` for what is no JSON.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _readable(value)
     try:
         text.encode()
     except UnicodeEncodeError:

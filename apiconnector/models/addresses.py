@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from apiconnector.dialect import DeclaredRequest, Dialect
     from apiconnector.models.binding import BoundSecrets
     from apiconnector.models.names import Names
+    from apiconnector.models.session import Shared
     from apiconnector.models.token import Token
     from apiconnector.oauth import TokenAnswer
 
@@ -28,6 +29,8 @@ class Addressed(models.Model):
 
     #: A dialect as it was read last, with what it was read from.
     _dialect_read: tuple[Any, Dialect] | None = None
+    #: What its sessions share with those of other objects of the same row.
+    shared: Shared | None = None
     #: A token that is not stored, used in place of the stored one until it is known to be good.
     on_trial: Token | None = None
 
@@ -65,6 +68,11 @@ class Addressed(models.Model):
         fills them to send a request has to do the same up to the path. An address that waits for a value which comes
         with a token names no host yet: nothing can be sent there.
         """
+        shared, read_from = self.shared, None
+        if shared is not None and not self.dialect:
+            read_from = (*(getattr(self, name) for name in hosts.ADDRESS_FIELDS), hosts.texts(self.allowed_hosts))
+            if shared.named is not None and shared.named[0] == read_from:
+                return shared.named[1]
         addresses = tuple((name, hosts.text(getattr(self, name))) for name in hosts.ADDRESS_FIELDS)
         if self.dialect:
             addresses += tuple(("dialect", address) for address in self._dialect_addresses())
@@ -78,7 +86,11 @@ class Addressed(models.Model):
             allowed = tuple(
                 filter(None, (hosts.filled(text, known, is_address=False, missing=missing) for text in allowed))
             )
-        return hosts.named(addresses, allowed)
+            read_from = None  # and from what the placeholders stand for
+        named = hosts.named(addresses, allowed)
+        if shared is not None and read_from is not None:
+            shared.named = read_from, named
+        return named
 
     @property
     def waits_for_values(self) -> bool:

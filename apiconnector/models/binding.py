@@ -116,7 +116,7 @@ class BoundSecrets(Addressed):
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without what was opened, and without what can be read again."""
         state: dict[str, Any] = super().__getstate__()
-        for name in ("opened", "_dialect_read"):
+        for name in ("opened", "_dialect_read", "shared"):
             state.pop(name, None)
         return state
 

@@ -15,8 +15,9 @@ from apiconnector.models import status, validation
 from apiconnector.models.binding import BoundSecrets
 from apiconnector.models.edited import follow_up
 from apiconnector.models.hosts import HOST_FIELDS
+from apiconnector.models.redacting import Redaction
 from apiconnector.models.sealing import ConnectionQuerySet
-from apiconnector.models.session import Redaction, open_session
+from apiconnector.models.session import open_session
 from apiconnector.models.source import TokenSource, TrialSource
 from apiconnector.models.testing import TestResult, run_test
 from apiconnector.models.watched import WATCHED_FIELDS, Watched
@@ -290,9 +291,9 @@ class Connection(Watched, BoundSecrets):
         """A ``requests.Session`` that goes to this API, authenticated. Raises nothing that a request could raise."""
         return open_session(self, wire=wire)
 
-    def redactor(self) -> Redactor:
-        """Takes every credential of this connection out of what is kept."""
-        return Redaction(self).everything()
+    def redactor(self, *, is_fresh: bool = False) -> Redactor:
+        """Takes every credential out of what is kept; ``is_fresh``: the connection was read just now."""
+        return Redaction(self).everything(is_fresh=is_fresh)
 
     def test(self) -> TestResult:
         """Send the test request; never raises for what the remote does or for what is not configured."""

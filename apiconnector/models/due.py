@@ -12,7 +12,7 @@ from django.utils import timezone
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError
 from apiconnector.models import apart, endings, health, site
 from apiconnector.models.connection import Connection
-from apiconnector.models.renewal import can_refresh, is_due
+from apiconnector.models.validity import can_refresh, is_due
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:

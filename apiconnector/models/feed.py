@@ -92,6 +92,9 @@ class Feed(models.Model):
         help_text="Seconds; empty: the connection's.",
     )
 
+    #: Whether nothing is wrong with it, as far as is known: it was looked at when it was found by its slug.
+    is_sound: bool = False
+
     objects: ClassVar[Manager[Feed]]
 
     class Meta:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,18 +18,15 @@ from apiconnector.exceptions import (
     Act,
     ApiConnectorError,
     AuthorizationRequired,
-    SecretSealed,
-    SecretUnreadable,
     TokenRequestFailed,
 )
-from apiconnector.models import apart, clock, health, site, token_requests, unsaved
+from apiconnector.models import apart, clock, health, site, token_requests, unsaved, validity
 from apiconnector.models.clock import DatabaseNow
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.token import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from apiconnector.models.connection import Connection
     from apiconnector.models.token_requests import Granted
@@ -38,12 +35,6 @@ if TYPE_CHECKING:
 POLL: Final = 0.05
 #: A refresh token that was sent by workers which died is not sent again after this many of them.
 MOST_INTERRUPTIONS: Final = 2
-#: The pause after a failed attempt ahead of the end, in seconds. It doubles with each further one.
-PAUSE_EARLY: Final = 5.0
-#: The same where the token has ended: the first attempts may be repeated at once.
-PAUSE: Final = 1.0
-FREE_ATTEMPTS: Final = 2
-LONGEST_PAUSE: Final = 60.0
 
 
 class BusyError(Exception):
@@ -81,56 +72,6 @@ def look(connection: Connection) -> Token | None:
     return unsaved.newest(token)
 
 
-def can_refresh(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token that a person authorized can be refreshed: with a refresh token, or itself while it works."""
-    if connection.read_dialect().renews_itself:
-        return bool(token.access_token) and not token.is_expired(now)
-    return bool(token.refresh_token)
-
-
-def can_renew(connection: Connection, token: Token) -> bool:
-    """Whether another token can be had without a person."""
-    return not connection.method.needs_person or can_refresh(connection, token, clock.now())
-
-
-def is_due(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token should be renewed ahead of its end."""
-    if token.expires_at is None and token.learned_life is None:
-        return False
-    return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
-
-
-def is_usable(connection: Connection, token: Token, now: datetime) -> bool:
-    """Whether a token is believed to work."""
-    if not token.access_token or token.is_expired(now):
-        return False
-    if connection.method.needs_person:
-        return True
-    # The site's own token is replaced without anybody's help when it can't be opened or sent any more.
-    try:
-        reveal(connection, token)
-    except (SecretUnreadable, SecretSealed):
-        return False
-    return True
-
-
-def reveal(connection: Connection, token: Token) -> str:
-    """The access token in plain text. Raises what ``Connection.open()`` raises."""
-    return str(connection.open(token.access_token, "access token"))
-
-
-def paused_until(token: Token, *, is_early: bool) -> datetime | None:
-    """Until when the token endpoint is left alone after failed attempts; None where nothing has failed."""
-    if token.failed_at is None:
-        return None
-    if is_early:
-        pause = PAUSE_EARLY * 2 ** min(token.failures - 1, 10)
-    else:
-        pause = PAUSE * 2 ** min(token.failures - FREE_ATTEMPTS - 1, 10) if token.failures > FREE_ATTEMPTS else 0.0
-    until = token.failed_at + timedelta(seconds=min(pause, LONGEST_PAUSE))
-    return max(until, token.retry_after_at) if token.retry_after_at is not None else until
-
-
 def obtain(connection: Connection, wanted: Wanted | None = None) -> Token:
     """Another token: refreshed or fetched under the lease, or adopted from whoever has just stored one.
 
@@ -142,16 +83,14 @@ def obtain(connection: Connection, wanted: Wanted | None = None) -> Token:
     renewal = _Renewal(connection, wanted or Wanted())
     if not apart.in_transaction() or apart.must_stay():
         return renewal.run()
-    known = look(connection)
-    run_apart: Callable[[], Token] = partial(apart.run, partial(renewal.run, known))
-    steps: list[Callable[[], Token]] = [run_apart, renewal.run]
+    steps: list[Callable[[], Token]] = [partial(apart.run, partial(renewal.run, look(connection))), renewal.run]
     if connections[apart.database()].vendor == "sqlite":
         # A second writer would break the caller's transaction, unless another one has done so already.
-        steps.reverse()
-    try:
-        return steps[0]()
-    except apart.UnreachableError:
-        return steps[1]()
+        steps = steps[1:] if apart.keeps_writers_out() else steps[::-1]
+    for step in steps:
+        with suppress(apart.UnreachableError):
+            return step()
+    raise TokenRequestFailed(f"Somebody else renews the token of “{connection}”: try again in another transaction.")
 
 
 class _Renewal:
@@ -190,11 +129,11 @@ class _Renewal:
 
     def _is_adopted(self, token: Token) -> bool:
         now, wanted = clock.now(), self.wanted
-        if token.generation <= wanted.newer_than or not is_usable(self.connection, token, now):
+        if token.generation <= wanted.newer_than or not validity.is_usable(self.connection, token, now):
             return False
-        if is_due(self.connection, token, now):
+        if validity.is_due(self.connection, token, now):
             return False
-        return not wanted.rejected or reveal(self.connection, token) != wanted.rejected
+        return not wanted.rejected or validity.reveal(self.connection, token) != wanted.rejected
 
     def _first_row(self) -> Token:
         """The row a first client-credentials token is leased on."""
@@ -217,7 +156,7 @@ class _Renewal:
     def _require_renewable(self, token: Token) -> None:
         connection = self.connection
         is_known = connection.problem == health.NEEDS_REAUTHORIZATION
-        if is_known or not can_renew(connection, token):
+        if is_known or not validity.can_renew(connection, token):
             if not is_known:
                 apart.afterwards(partial(health.look_again, connection))
             raise AuthorizationRequired(
@@ -234,7 +173,7 @@ class _Renewal:
     def _require_no_pause(self, token: Token) -> None:
         if self.wanted.is_asked:
             return
-        until = paused_until(token, is_early=self.wanted.is_early)
+        until = validity.paused_until(token, is_early=self.wanted.is_early)
         if until is not None and until > clock.now():
             if self.wanted.is_early:
                 raise BusyError
@@ -269,9 +208,10 @@ class _Renewal:
     def _renewed(self, token: Token) -> Token | None:
         """Ask, and store the answer; None when what is in the row now has to be looked at again."""
         connection = self.connection
+        release = partial(Token.objects.release_lease, token, owner=self.owner)
         died = token.interruptions + bool(token.lease_owner)
         if connection.method.needs_person and died >= MOST_INTERRUPTIONS:
-            apart.afterwards(partial(Token.objects.release_lease, token, owner=self.owner, is_unanswered=True))
+            apart.afterwards(partial(release, is_unanswered=True))
             self._give_up(token, "Its refresh token was sent twice by workers that died before the answer was stored.")
         try:
             with bounded(2 * connection.timeout_seconds):
@@ -281,13 +221,13 @@ class _Renewal:
         except Exception as error:
             # What the connection lacks is found before anything is sent.
             is_unanswered = not isinstance(error, ApiConnectorError)
-            release = partial(Token.objects.release_lease, token, owner=self.owner)
             apart.afterwards(partial(release, is_unanswered=is_unanswered))
             raise
         else:
             return self._stored(token, granted)
-        release = partial(Token.objects.release_lease, token, owner=self.owner, failure=str(failure))
-        apart.afterwards(partial(release, retry_after=failure.retry_after, is_unanswered=failure.is_unanswered))
+        words: Any = {"failure": str(failure), "retry_after": failure.retry_after}
+        words["is_unanswered"] = failure.is_unanswered
+        apart.afterwards(partial(release, **words), again=partial(Token.objects.note_failure, token, **words))
         if failure.act is Act.PERSON and self._is_outdated(token):
             return None  # believed only after reading again: the refused token was not the newest
         self._fail(token, failure)
@@ -311,7 +251,7 @@ class _Renewal:
         renewed = self._written(token, values)
         if renewed is not None:
             if granted.failure is not None:
-                self._fail(token, granted.failure)
+                self._fail(renewed, granted.failure)
             apart.afterwards(partial(self._note_success, granted.problem))
         return renewed
 
@@ -340,8 +280,7 @@ class _Renewal:
         if failure.act is Act.PERSON:
             self._give_up(token, "The provider refused the refresh token: a person has to authorize again.", failure)
         if failure.act is Act.ADMINISTRATOR:
-            reason = str(failure)
-            apart.afterwards(partial(health.needs_attention, self.connection, health.MISCONFIGURED, reason))
+            self._tell(token, health.MISCONFIGURED, str(failure))
         raise failure
 
     def _give_up(self, token: Token, reason: str, cause: Exception | None = None) -> None:
@@ -352,6 +291,10 @@ class _Renewal:
                 f" A refresh begun at {token.refresh_started_at:%Y-%m-%d %H:%M:%S %Z} was interrupted before its "
                 "answer was stored; the provider may have replaced the token then."
             )
-        apart.afterwards(partial(health.needs_attention, connection, health.NEEDS_REAUTHORIZATION, reason))
+        self._tell(token, health.NEEDS_REAUTHORIZATION, reason)
         required = AuthorizationRequired(f"“{connection}”: {reason}", connection=connection)
         raise required from cause
+
+    def _tell(self, token: Token, problem: str, reason: str) -> None:
+        tell = partial(health.needs_attention, self.connection, problem, reason, generation=token.generation)
+        apart.afterwards(tell, again=tell)

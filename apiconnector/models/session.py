@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,21 +10,51 @@ from requests.auth import AuthBase
 
 from apiconnector.auth import placement
 from apiconnector.client import ApiSession, Destinations
-from apiconnector.exceptions import ConfigurationError, SecretSealed, SecretUnreadable
+from apiconnector.exceptions import ConfigurationError, DialectError
 from apiconnector.models import expiry, hosts, names
-from apiconnector.models.binding import leaves
-from apiconnector.models.token import Token
-from apiconnector.redaction import Redactor, literal_secrets, remember
+from apiconnector.models.redacting import Redaction, written_down
 from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from requests import PreparedRequest
 
     from apiconnector.auth import AuthMethod
     from apiconnector.client import Wire
     from apiconnector.models.connection import Connection
+    from apiconnector.models.hosts import Named
+    from apiconnector.redaction import Redactor
+
+
+class _Redactors(dict[Any, "Redactor"]):
+    """Shown as a number: the keys hold what was opened."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} redactors>"
+
+
+class Shared:
+    """What all sessions have in common that were opened of the same row, and would else each work out."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.goes_to = _goes_to(connection)
+        self.destinations: Destinations | None = None
+        hosts_given = connection.allowed_hosts or []
+        if isinstance(hosts_given, list | tuple) and not _has_placeholders(connection):
+            self.destinations = Destinations(connection.base_url, tuple(hosts_given))
+        #: By what they were made of.
+        self.redactors = _Redactors()
+        #: The method for which everything required is filled in.
+        self.usable: type[AuthMethod] | None = None
+        #: The hosts it names, with what they were read from.
+        self.named: tuple[Any, Named] | None = None
+
+
+def prepare(connection: Connection) -> None:
+    """Work out what the copies of a connection will share."""
+    connection.shared = Shared(connection)
+    with suppress(DialectError):
+        connection.read_dialect()
+
 
 #: What the columns of a connection are called in placeholders, where secrets may be used.
 _DEFAULTS = ("default_headers", "default_params", "default_body")
@@ -35,14 +66,14 @@ class _Deferred(AuthBase):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._method: AuthMethod | None = None
-        self._goes_to = _goes_to(connection)
+        self.goes_to = _goes_to(connection)
 
     def require_unmoved(self) -> None:
         """Raise ``ConfigurationError`` where the connection has other hosts than the session that was opened of it.
 
         A secret is opened for the hosts that the connection names now, and the session sends where it did then.
         """
-        if _goes_to(self._connection) != self._goes_to:
+        if _goes_to(self._connection) != self.goes_to:
             raise ConfigurationError(
                 f"“{self._connection}” has other hosts than when this session was opened. "
                 "Nothing was sent; open another one."
@@ -66,7 +97,7 @@ class _Deferred(AuthBase):
             return
         _require_usable(connection)
         connection.token_source().access_token()
-        self._goes_to = _goes_to(connection)
+        self.goes_to = _goes_to(connection)
 
     def renew(self, request: PreparedRequest) -> bool:
         """Authenticate anew after a 401, if the method can."""
@@ -114,18 +145,23 @@ def _has_placeholders(connection: Connection) -> bool:
 
 
 def _require_usable(connection: Connection) -> None:
+    shared, method = connection.shared, connection.method
+    if shared is not None and shared.usable is method:
+        return
     connection.read_dialect()
-    missing = [name for name in connection.method.required() if not getattr(connection, name)]
+    missing = [name for name in method.required() if not getattr(connection, name)]
     if missing:
         labels = ", ".join(connection.label_of(name) for name in missing)
         raise ConfigurationError(f"“{connection}” is not filled in: enter the {labels}.")
+    if shared is not None:
+        shared.usable = method
 
 
 def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSession:
     """A session for a connection; see ``Connection.session()``."""
     auth = _Deferred(connection)
     return ApiSession(
-        destinations=_destinations(connection),
+        destinations=_destinations(connection, auth.goes_to),
         auth=auth,
         renew=auth.renew,
         expired=expiry.rule_of(connection),
@@ -140,9 +176,9 @@ def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> 
     auth.require_unmoved()
     auth.learn_values()
     session.timeout = connection.timeout_seconds
-    connection.opened.update(_written_down(connection))
     if not _has_defaults(connection):
         return
+    connection.opened.update(written_down(connection))
     for name in _DEFAULTS:
         if not isinstance(getattr(connection, name), dict):
             raise ConfigurationError(f"“{connection}”: the {connection.label_of(name)} must be a JSON object.")
@@ -157,7 +193,10 @@ def _without_token(defaults: dict[str, Any]) -> dict[str, Any]:
     return {name: template for name, template in defaults.items() if not _names_token(name, template)}
 
 
-def _destinations(connection: Connection) -> Destinations:
+def _destinations(connection: Connection, goes_to: tuple[Any, ...]) -> Destinations:
+    shared = connection.shared
+    if shared is not None and shared.destinations is not None and shared.goes_to == goes_to:
+        return shared.destinations
     if _has_placeholders(connection):
         return Destinations(partial(connection.address, "base_url"), connection.filled_allowed_hosts)
     return Destinations(connection.base_url, connection.filled_allowed_hosts)
@@ -165,63 +204,3 @@ def _destinations(connection: Connection) -> Destinations:
 
 def _has_defaults(connection: Connection) -> bool:
     return bool(connection.default_headers or connection.default_params or connection.default_body)
-
-
-class Redaction:
-    """Takes a connection's credentials out of a text.
-
-    Called, it takes out what was opened for sending, which is all that an address or an error of this session can
-    hold. ``everything()`` also knows what an API may repeat from elsewhere: for what is kept.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known = 0
-        self._redactor = Redactor(())
-
-    def __call__(self, text: str) -> str:
-        """Redact what was opened for sending."""
-        opened = self._connection.opened
-        if len(opened) != self._known:
-            self._known = len(opened)
-            self._redactor = Redactor(opened, basic=_pairs(self._connection, opened))
-        return self._redactor(text)
-
-    def everything(self) -> Redactor:
-        """A redactor for every credential of the connection, sent or not, and for its token."""
-        connection = self._connection
-        secrets = [getattr(connection, name) for name in ("client_secret", "password", "api_key", "secret_variables")]
-        if connection.username_is_secret:
-            secrets.append(connection.username)
-        token = Token.objects.filter(connection_id=connection.pk).first()
-        secrets += [one for row in (token, connection.on_trial) if row for one in (row.access_token, row.refresh_token)]
-        values = {text for secret in secrets for text in _texts(secret)} | connection.opened | _written_down(connection)
-        return Redactor(values, basic=_pairs(connection, values))
-
-
-def _written_down(connection: Connection) -> set[str]:
-    """Credentials that stand in plain text in what every request gets: typed there instead of into a secret."""
-    found = {text for name in _DEFAULTS for text in literal_secrets(getattr(connection, name))}
-    for text in found:
-        remember(text)
-    return found
-
-
-def _pairs(connection: Connection, values: Collection[str]) -> list[tuple[str, str]]:
-    """The pairs that Basic sends with one of ``values``."""
-    pairs = []
-    for name, other in (("username", "password"), ("client_id", "client_secret")):
-        first = next(iter(_texts(getattr(connection, name))), "")
-        second = next(iter(_texts(getattr(connection, other))), "")
-        if first in values or second in values:
-            pairs.append((first, second))
-    return pairs
-
-
-def _texts(secret: Any) -> list[str]:
-    """Every text inside a secret; none where it can't be read: then it can't have been sent either."""
-    try:
-        value = secret.reveal()
-    except (SecretUnreadable, SecretSealed, ConfigurationError):
-        return []
-    return leaves(value)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
-from apiconnector.models import ahead, apart, clock, health, renewal, unsaved
+from apiconnector.models import ahead, apart, clock, health, renewal, unsaved, validity
 from apiconnector.models.renewal import Wanted
+from apiconnector.models.token import Token
 from apiconnector.models.validation import connection_problems
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
-    from apiconnector.models.token import Token
 
 #: A session looks at the token row again after this many seconds.
 LOOK_AGAIN_AFTER = 5.0
@@ -44,9 +45,9 @@ class TokenSource:
         if time.monotonic() - self._looked_at > LOOK_AGAIN_AFTER:
             self._look()
         token, now = self._token, clock.now()
-        if token is None or not renewal.is_usable(self._connection, token, now):
+        if token is None or not validity.is_usable(self._connection, token, now):
             token = self._obtain(Wanted())
-        elif renewal.is_due(self._connection, token, now):
+        elif validity.is_due(self._connection, token, now):
             token = self._renewed_early(token, now)
         return self._reveal(token)
 
@@ -60,7 +61,12 @@ class TokenSource:
                 return self._reveal(token)
             return self._reveal(self._obtain(Wanted(rejected)))
         age = (now - token.issued_at).total_seconds()
-        if not renewal.can_renew(self._connection, token) or (token.replaces_refused and age < FRESH):
+        if not validity.can_renew(self._connection, token):
+            return None
+        if token.replaces_refused and age < FRESH:
+            if token.learned_life is not None:
+                # Nor was the age of the one before.
+                apart.afterwards(partial(Token.objects.filter(pk=token.pk).update, learned_life=None))
             return None
         learned = age if token.expires_at is None and age >= SHORTEST_LIFE else None
         return self._reveal(self._obtain(Wanted(rejected, learned=learned)))
@@ -82,8 +88,8 @@ class TokenSource:
         token = self._look()
         if (
             token is not None
-            and renewal.is_usable(connection, token, clock.now())
-            and not renewal.can_renew(connection, token)
+            and validity.is_usable(connection, token, clock.now())
+            and not validity.can_renew(connection, token)
         ):
             raise AuthorizationRequired(
                 f"The provider gave “{connection}” no refresh token: only authorizing again gives another token. "
@@ -106,10 +112,10 @@ class TokenSource:
         connection = self._connection
         if ahead.ended_since(connection.pk, self._looked_at):
             token = self._look() or token
-            if not renewal.is_due(connection, token, now):
+            if not validity.is_due(connection, token, now):
                 return token
-        until = renewal.paused_until(token, is_early=True)
-        if (until is not None and until > now) or not renewal.can_renew(connection, token):
+        until = validity.paused_until(token, is_early=True)
+        if (until is not None and until > now) or not validity.can_renew(connection, token):
             return token
         if connection.problem == health.NEEDS_REAUTHORIZATION:
             return token
@@ -121,13 +127,13 @@ class TokenSource:
         except (ConfigurationError, TokenRequestFailed, AuthorizationRequired, renewal.BusyError):
             # It was early: the old one still works until its end.
             self._look()
-            if not renewal.is_usable(connection, token, clock.now()):
+            if not validity.is_usable(connection, token, clock.now()):
                 raise
             return token
 
     def _reveal(self, token: Token) -> str:
         if self._opened[0] is not token:
-            self._opened = (token, renewal.reveal(self._connection, token))
+            self._opened = (token, validity.reveal(self._connection, token))
         return self._opened[1]
 
 

@@ -57,7 +57,11 @@ def replaced(text: str, forms: Iterable[Form]) -> str:
     """Return ``text`` with ``[redacted]`` in place of each form, in any encoding; of several that fit, the longest."""
     # Most texts hold no credential, and a search for their words says so at once, where making the regular expression
     # of a long token takes a millisecond.
-    likely = [form for form in forms if all(word in text for word in form.words)]
+    likely = [
+        form for form in forms if not form.words or (form.words[0] in text and all(word in text for word in form.words))
+    ]
+    if not likely:
+        return text
     found = {form for form in likely if _beginning((form,)).search(text)}
     if not found:
         return text

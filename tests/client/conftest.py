@@ -12,7 +12,7 @@ from tests.client.servers import ApiServer, api_server
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-    from apiconnector.client.pool import PooledAdapter
+    from apiconnector.client.adapter import PooledAdapter
 
 
 @pytest.fixture(autouse=True)

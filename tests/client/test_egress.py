@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings as django_settings
 
-from apiconnector.client import ApiSession, Destinations, Wire, egress, pool, token_sender
+from apiconnector.client import ApiSession, Destinations, Wire, egress, pool, shared_adapter, token_sender
 from apiconnector.client.egress import Egress
 from apiconnector.client.urls import Origin
 from apiconnector.exceptions import Act, ConfigurationError, DestinationRefused, TokenRequestFailed
@@ -202,7 +202,7 @@ def test_the_address_that_was_judged_is_connected_to(
     assert api.received[0].headers["Host"] == f"api.example.com:{port}"
     assert names["api.example.com"] == [["127.0.0.1"]]
     # The next connection is judged anew.
-    pool.shared_adapter().poolmanager.clear()
+    shared_adapter().poolmanager.clear()
     with (
         open_session(f"http://api.example.com:{port}") as session,
         pytest.raises(DestinationRefused, match="plain http"),

@@ -151,6 +151,7 @@ class TestRenewedAheadOfItsEnd:
         now = timezone.now()
         Token.objects.update(issued_at=now - timedelta(hours=1), expires_at=now + timedelta(seconds=20))
         assert call().status_code == 200
+        assert ahead.wait()
         expire()
         assert call().status_code == 200
         assert provider.at("/api/me")[-1].headers["Authorization"] == "Bearer canary-access-2"

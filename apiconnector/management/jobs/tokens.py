@@ -16,7 +16,7 @@ from apiconnector.management.lookup import find_connection, find_connections, wr
 from apiconnector.management.output import add_format, counted, distance
 from apiconnector.models import AuthorizationAttempt, Connection
 from apiconnector.models.due import FAILED, LEFT, REFRESHED, Outcome, refresh_due
-from apiconnector.models.renewal import can_refresh
+from apiconnector.models.validity import can_refresh
 
 if TYPE_CHECKING:
     from apiconnector.management.output import Output
