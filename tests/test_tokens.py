@@ -89,7 +89,7 @@ class TestClientCredentials:
     def test_an_expired_token_is_fetched_anew(self, credentials: Connection, server: TokenServer) -> None:
         with connect("provider") as api:
             api.get("x")
-        Token.objects.update(expires_at=timezone.now())
+        Token.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
         with connect("provider") as api:
             assert api.get("x").status_code == 200
         assert len(server.requests) == 2

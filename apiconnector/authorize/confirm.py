@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import router, transaction
 
 from apiconnector.models import ConnectionEvent, Token, site
 
@@ -28,7 +28,7 @@ def confirm_site(
     if not site.is_other(token.site):
         return f"The token of “{connection}” belongs to no other site."
     here = site.origin(redirect_uri)
-    with transaction.atomic():
+    with transaction.atomic(using=router.db_for_write(Token)):
         if not Token.objects.filter(pk=token.pk, site=token.site).update(site=here):
             return f"The token of “{connection}” was replaced in the meantime. Nothing was changed."
         message = f"The token of the site {token.site} is used and refreshed on {here or 'this site'} from now on."

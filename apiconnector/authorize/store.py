@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import router, transaction
 
 from apiconnector import signals
 from apiconnector.authorize.grant import NewToken
@@ -25,7 +25,7 @@ Outcome = AuthorizationAttempt.Outcome
 def store(attempt: AuthorizationAttempt, new: NewToken) -> None:
     """Replace the connection's token. Where the account is known to be another one, only hold the new one."""
     connection = attempt.connection
-    with transaction.atomic():
+    with transaction.atomic(using=router.db_for_write(Token)):
         token = Token.objects.select_for_update().filter(connection=connection).first() or Token(connection=connection)
         if token.account_id and new.account_id and token.account_id != new.account_id:
             _hold(attempt, new, token)
@@ -134,7 +134,7 @@ def use_held(attempt: AuthorizationAttempt, *, actor: AbstractBaseUser | Anonymo
     Raises ``ConfigurationError`` when the token can't be opened any more.
     """
     connection = attempt.connection
-    with transaction.atomic():
+    with transaction.atomic(using=router.db_for_write(Token)):
         token = Token.objects.select_for_update().filter(connection=connection).first() or Token(connection=connection)
         held = AuthorizationAttempt.objects.select_for_update().filter(pk=attempt.pk, outcome=Outcome.HELD).first()
         if held is None:

@@ -80,12 +80,13 @@ def wait(timeout: float = 30.0) -> bool:
 
 
 def _renew(model: type[Connection], pk: int) -> None:
-    rest = 0.0
+    rest = _REST_FAILED
     try:
         # An object of its own: the caller's is for one thread at a time.
         connection = model.objects.using(apart.database()).select_related("token").filter(pk=pk, is_active=True).first()
         if connection is not None:
             renewal.obtain(connection, renewal.Wanted(is_early=True))
+            rest = 0.0
     except renewal.BusyError:
         rest = _REST_BUSY
     except (ApiConnectorError, DatabaseError, InterfaceError) as error:
@@ -101,7 +102,9 @@ def _renew(model: type[Connection], pk: int) -> None:
 
 
 def _forget() -> None:
-    """Forget the threads of the parent, for the child of a fork."""
+    """Forget the threads of the parent, for the child of a fork, and the lock that one of them may hold for ever."""
+    global _lock  # noqa: PLW0603 - the only way to be rid of one
+    _lock = threading.Lock()
     _running.clear()
 
 

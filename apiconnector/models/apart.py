@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 
+from apiconnector.models import unsaved
 from apiconnector.models.token import Token
 from apiconnector.redaction import get_logger
 
@@ -66,8 +67,18 @@ def must_stay() -> bool:
     return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
 
 
+def keeps_writers_out() -> bool:
+    """Whether nobody else can write as long as this thread's transaction has read something: SQLite without WAL."""
+    connection = connections[database()]
+    if connection.vendor != "sqlite":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        return str(cursor.fetchone()[0]).lower() != "wal"
+
+
 def run(work: Callable[[], Result]) -> Result:
-    """Do ``work`` apart and wait for it. Raises what it raises."""
+    """Do ``work`` apart and wait for it. Raises what it raises, and ``UnreachableError`` without a connection."""
     results: list[Result] = []
     errors: list[BaseException] = []
     left: list[Callable[[], object]] = []
@@ -75,6 +86,11 @@ def run(work: Callable[[], Result]) -> Result:
     def body() -> None:
         _here.is_apart, _here.left = True, left
         try:
+            try:
+                connections[database()].ensure_connection()
+            except (DatabaseError, InterfaceError):
+                # A pool that is used up, perhaps by callers who all wait like this one, or a server at its limit.
+                raise UnreachableError from None
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - raised below, in the thread of who waits
             errors.append(error)
@@ -127,10 +143,11 @@ def leave(act: Callable[[], object]) -> None:
     _here.left.append(act)
 
 
-def afterwards(write: Callable[[], object]) -> None:
+def afterwards(write: Callable[[], object], *, again: Callable[[], object] | None = None) -> None:
     """Write what the token itself does not depend on: a database that refuses does not take the token from its caller.
 
-    Apart, what meets a lock is left to the caller's own connection.
+    Apart, what meets a lock is left to the caller's own connection. Where the caller can undo it, a thread does
+    ``again`` when the caller's transaction is over: what changes nothing where ``write`` was kept.
     """
     try:
         with brief():
@@ -138,5 +155,10 @@ def afterwards(write: Callable[[], object]) -> None:
     except (DatabaseError, InterfaceError):
         if _here.is_apart:
             _here.left.append(write)
-        else:
+        elif must_stay():
             logger.warning("What became of a token request could not be written down.", exc_info=True)
+        else:
+            # The database may be away. A lease that is never given back would count as that of a worker that died.
+            unsaved.insist(write, using=database())
+    if again is not None and in_transaction() and not must_stay():
+        unsaved.insist(again, using=database())

@@ -18,11 +18,23 @@ _ahead = timedelta(0)
 
 
 class DatabaseNow(Now):
-    """The database's clock, in UTC: machines need not agree on the time to agree on a lease."""
+    """The database's clock, as its columns hold times: machines need not agree on the time to agree on a lease."""
 
     def as_mysql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         """MariaDB's ``CURRENT_TIMESTAMP`` follows the server's zone."""
-        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
+        template = f"(UTC_TIMESTAMP(6) + INTERVAL {_offset(connection)} SECOND)"
+        return self.as_sql(compiler, connection, template=template, **extra)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        """SQLite knows UTC, and the operating system's zone."""
+        template = f"STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'NOW', '{_offset(connection)} SECONDS')"
+        return self.as_sql(compiler, connection, template=template, **extra)
+
+
+def _offset(connection: Any) -> int:
+    """How far the times in columns without a zone are ahead of UTC now, in seconds."""
+    offset = (datetime.now(connection.timezone) if settings.USE_TZ else datetime.now().astimezone()).utcoffset()
+    return round(offset.total_seconds()) if offset else 0
 
 
 def now() -> datetime:
@@ -33,5 +45,5 @@ def now() -> datetime:
 def measured(moment: datetime | None) -> None:
     """Take note of what ``DatabaseNow`` has just given."""
     global _ahead  # noqa: PLW0603 - one clock for the process
-    if moment is not None and settings.USE_TZ:
+    if moment is not None:
         _ahead = moment - timezone.now()

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from django.db import router, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from apiconnector import signals
@@ -39,13 +40,16 @@ ENDED: Final = "ended"
 Kind = ConnectionEvent.Kind
 
 
-def needs_attention(connection: Connection, problem: str, reason: str) -> None:
+def needs_attention(connection: Connection, problem: str, reason: str, *, generation: int | None = None) -> None:
     """Write down a problem. The event comes once, and so does the signal, however many processes meet it.
 
     Another problem of the same incident is told of only if it is somebody else's to solve: that is what tells
-    ``needs_reauthorization`` from ``misconfigured``.
+    ``needs_reauthorization`` from ``misconfigured``. With a ``generation`` it is a problem of that token: of no other
+    one that was stored meanwhile.
     """
     rows = _rows(connection).exclude(problem=problem)
+    if generation is not None:
+        rows = rows.filter(Exists(Token.objects.filter(connection_id=OuterRef("pk"), generation=generation)))
     written = {"problem": problem, "problem_reason": reason, "problem_at": timezone.now()}
     with _together(connection):
         is_told = rows.exclude(told_of=problem).update(**written, told_of=problem)

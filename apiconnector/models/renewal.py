@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -82,16 +83,14 @@ def obtain(connection: Connection, wanted: Wanted | None = None) -> Token:
     renewal = _Renewal(connection, wanted or Wanted())
     if not apart.in_transaction() or apart.must_stay():
         return renewal.run()
-    known = look(connection)
-    run_apart: Callable[[], Token] = partial(apart.run, partial(renewal.run, known))
-    steps: list[Callable[[], Token]] = [run_apart, renewal.run]
+    steps: list[Callable[[], Token]] = [partial(apart.run, partial(renewal.run, look(connection))), renewal.run]
     if connections[apart.database()].vendor == "sqlite":
         # A second writer would break the caller's transaction, unless another one has done so already.
-        steps.reverse()
-    try:
-        return steps[0]()
-    except apart.UnreachableError:
-        return steps[1]()
+        steps = steps[1:] if apart.keeps_writers_out() else steps[::-1]
+    for step in steps:
+        with suppress(apart.UnreachableError):
+            return step()
+    raise TokenRequestFailed(f"Somebody else renews the token of “{connection}”: try again in another transaction.")
 
 
 class _Renewal:
@@ -209,9 +208,10 @@ class _Renewal:
     def _renewed(self, token: Token) -> Token | None:
         """Ask, and store the answer; None when what is in the row now has to be looked at again."""
         connection = self.connection
+        release = partial(Token.objects.release_lease, token, owner=self.owner)
         died = token.interruptions + bool(token.lease_owner)
         if connection.method.needs_person and died >= MOST_INTERRUPTIONS:
-            apart.afterwards(partial(Token.objects.release_lease, token, owner=self.owner, is_unanswered=True))
+            apart.afterwards(partial(release, is_unanswered=True))
             self._give_up(token, "Its refresh token was sent twice by workers that died before the answer was stored.")
         try:
             with bounded(2 * connection.timeout_seconds):
@@ -221,13 +221,13 @@ class _Renewal:
         except Exception as error:
             # What the connection lacks is found before anything is sent.
             is_unanswered = not isinstance(error, ApiConnectorError)
-            release = partial(Token.objects.release_lease, token, owner=self.owner)
             apart.afterwards(partial(release, is_unanswered=is_unanswered))
             raise
         else:
             return self._stored(token, granted)
-        release = partial(Token.objects.release_lease, token, owner=self.owner, failure=str(failure))
-        apart.afterwards(partial(release, retry_after=failure.retry_after, is_unanswered=failure.is_unanswered))
+        words: Any = {"failure": str(failure), "retry_after": failure.retry_after}
+        words["is_unanswered"] = failure.is_unanswered
+        apart.afterwards(partial(release, **words), again=partial(Token.objects.note_failure, token, **words))
         if failure.act is Act.PERSON and self._is_outdated(token):
             return None  # believed only after reading again: the refused token was not the newest
         self._fail(token, failure)
@@ -251,7 +251,7 @@ class _Renewal:
         renewed = self._written(token, values)
         if renewed is not None:
             if granted.failure is not None:
-                self._fail(token, granted.failure)
+                self._fail(renewed, granted.failure)
             apart.afterwards(partial(self._note_success, granted.problem))
         return renewed
 
@@ -280,8 +280,7 @@ class _Renewal:
         if failure.act is Act.PERSON:
             self._give_up(token, "The provider refused the refresh token: a person has to authorize again.", failure)
         if failure.act is Act.ADMINISTRATOR:
-            reason = str(failure)
-            apart.afterwards(partial(health.needs_attention, self.connection, health.MISCONFIGURED, reason))
+            self._tell(token, health.MISCONFIGURED, str(failure))
         raise failure
 
     def _give_up(self, token: Token, reason: str, cause: Exception | None = None) -> None:
@@ -292,6 +291,10 @@ class _Renewal:
                 f" A refresh begun at {token.refresh_started_at:%Y-%m-%d %H:%M:%S %Z} was interrupted before its "
                 "answer was stored; the provider may have replaced the token then."
             )
-        apart.afterwards(partial(health.needs_attention, connection, health.NEEDS_REAUTHORIZATION, reason))
+        self._tell(token, health.NEEDS_REAUTHORIZATION, reason)
         required = AuthorizationRequired(f"“{connection}”: {reason}", connection=connection)
         raise required from cause
+
+    def _tell(self, token: Token, problem: str, reason: str) -> None:
+        tell = partial(health.needs_attention, self.connection, problem, reason, generation=token.generation)
+        apart.afterwards(tell, again=tell)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
 from apiconnector.models import ahead, apart, clock, health, renewal, unsaved, validity
 from apiconnector.models.renewal import Wanted
+from apiconnector.models.token import Token
 from apiconnector.models.validation import connection_problems
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
-    from apiconnector.models.token import Token
 
 #: A session looks at the token row again after this many seconds.
 LOOK_AGAIN_AFTER = 5.0
@@ -60,7 +61,12 @@ class TokenSource:
                 return self._reveal(token)
             return self._reveal(self._obtain(Wanted(rejected)))
         age = (now - token.issued_at).total_seconds()
-        if not validity.can_renew(self._connection, token) or (token.replaces_refused and age < FRESH):
+        if not validity.can_renew(self._connection, token):
+            return None
+        if token.replaces_refused and age < FRESH:
+            if token.learned_life is not None:
+                # Nor was the age of the one before.
+                apart.afterwards(partial(Token.objects.filter(pk=token.pk).update, learned_life=None))
             return None
         learned = age if token.expires_at is None and age >= SHORTEST_LIFE else None
         return self._reveal(self._obtain(Wanted(rejected, learned=learned)))

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apiconnector.exceptions import SecretSealed, SecretUnreadable
 from apiconnector.fields import EncryptedTextField, JSONTextField
 from apiconnector.models import clock
 from apiconnector.models.clock import DatabaseNow
@@ -66,14 +67,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
         if not is_unanswered:
             values["refresh_started_at"] = token.refresh_started_at
         if failure:
-            after = None if retry_after is None else DatabaseNow() + timedelta(seconds=retry_after)
-            values |= {
-                "failures": F("failures") + 1,
-                "failed_at": DatabaseNow(),
-                "failure": failure,
-                "retry_after_at": after,
-            }
+            values |= _failed(failure, retry_after)
         self.filter(pk=token.pk, lease_owner=owner).update(**values)
+
+    def note_failure(self, token: Token, *, failure: str, retry_after: float | None, is_unanswered: bool) -> None:
+        """Write down what ``release_lease`` did, where it was undone together with the lease; else change nothing."""
+        as_read = {name: getattr(token, name) for name in ("pk", "generation", "lease_owner", "failures")}
+        values = _failed(failure, retry_after)
+        if is_unanswered:
+            values["refresh_started_at"] = Coalesce("refresh_started_at", DatabaseNow())
+        self.filter(**as_read).update(**values)
 
     def store(self, token: Token, values: Mapping[str, Any], *, owner: str) -> bool:
         """Write a refreshed token; false where another generation is there already.
@@ -82,8 +85,13 @@ class TokenQuerySet(models.QuerySet["Token"]):
         else has taken meanwhile: with a new generation there, their refused request is not believed.
         """
         rows = self.filter(pk=token.pk, generation=token.generation)
-        renewed = {**values, **NOTHING_FAILED, "generation": F("generation") + 1}
+        renewed = {**NOTHING_FAILED, **values, "generation": F("generation") + 1}
         return rows.filter(lease_owner=owner).update(**renewed, **NOTHING_BEGUN) == 1 or rows.update(**renewed) == 1
+
+
+def _failed(failure: str, retry_after: float | None) -> dict[str, Any]:
+    after = None if retry_after is None else DatabaseNow() + timedelta(seconds=retry_after)
+    return {"failures": F("failures") + 1, "failed_at": DatabaseNow(), "failure": failure, "retry_after_at": after}
 
 
 #: The columns of a token row of which no attempt to renew it has failed, and of one of which none has begun.
@@ -176,6 +184,13 @@ class Token(models.Model):
             "scope": scope if answer.scope is None else answer.scope,
         }
 
+    def _refresh_token_or_none(self) -> str | None:
+        # The site's own token is had without it, also where no key opens it any more.
+        try:
+            return str(self.refresh_token.reveal())
+        except (SecretUnreadable, SecretSealed):
+            return None
+
     def renewed_by(self, granted: Granted, *, scope: str) -> dict[str, Any]:
         """The columns that change when it is renewed; ``scope`` is what was asked for.
 
@@ -188,10 +203,15 @@ class Token(models.Model):
         if not answer.refresh_token:
             # Not written as it was read: it may have been encrypted with a newer key since.
             del values["refresh_token"]
-        stays = not answer.refresh_token or answer.refresh_token == self.refresh_token.reveal()
+        stays = not answer.refresh_token or answer.refresh_token == self._refresh_token_or_none()
         if stays and answer.refresh_expires_at is None:
             # It ends when it was stated to, also where that is not said again.
             del values["refresh_expires_at"]
         if has_moved:
             values["values"] = dict(granted.values)
+        if (failure := granted.failure) is not None:
+            # The refresh token is new, and for the rest there is nothing to use: that counts as an attempt that failed.
+            now, after = clock.now(), failure.retry_after
+            values |= {"failures": self.failures + 1, "failed_at": now, "failure": str(failure)}
+            values["retry_after_at"] = None if after is None else now + timedelta(seconds=after)
         return values

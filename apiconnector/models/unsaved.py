@@ -12,6 +12,7 @@ import threading
 import time
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -20,7 +21,7 @@ from apiconnector.models.token import NOTHING_BEGUN, NOTHING_FAILED, Token
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 logger = get_logger(__name__)
 
@@ -52,7 +53,23 @@ def keep(token: Token, values: Mapping[str, Any], *, owner: str, using: str) -> 
     if not key or token.pk is None:
         return  # the site's own first token: another one is had for the asking
     _kept[key] = _Kept(using, token.pk, token.generation, owner, dict(values))
-    threading.Thread(target=_write, args=(key,), name="apiconnector-unsaved").start()
+    problem = f"A new token of connection row {token.pk} could not be stored: authorize again."
+    insist(partial(_store, _kept[key]), using=using, problem=problem, finally_do=partial(_kept.pop, key, None))
+
+
+def insist(
+    write: Callable[[], object],
+    *,
+    using: str,
+    problem: str = "What became of a token request could not be written down.",
+    finally_do: Callable[[], object] | None = None,
+) -> None:
+    """Write in a thread, again and again until the database lets it: no transaction holds the row any more then.
+
+    ``problem`` is logged where it never does.
+    """
+    args = (write, using, problem, finally_do)
+    threading.Thread(target=_write, args=args, name="apiconnector-unsaved").start()
 
 
 def newest(token: Token) -> Token:
@@ -65,15 +82,14 @@ def newest(token: Token) -> Token:
 def renewed_as(token: Token, values: Mapping[str, Any]) -> Token:
     """The token of a row in which these columns were stored."""
     renewed = copy(token)
-    for name, value in {**values, **NOTHING_FAILED, **NOTHING_BEGUN}.items():
+    for name, value in {**NOTHING_FAILED, **NOTHING_BEGUN, **values}.items():
         setattr(renewed, name, value)
     renewed.generation = token.generation + 1
     renewed.connection = token.connection  # whose token it is from now on
     return renewed
 
 
-def _write(key: str) -> None:
-    kept = _kept[key]
+def _write(write: Callable[[], object], using: str, problem: str, finally_do: Callable[[], object] | None) -> None:
     began, pause = time.monotonic(), _FIRST_PAUSE
     main = threading.main_thread()
     ended_at: float | None = None
@@ -81,30 +97,31 @@ def _write(key: str) -> None:
         while True:
             time.sleep(pause)
             try:
-                if _is_stored(kept):
-                    return
+                # Blocks, or fails, as long as a transaction that has written the row goes on.
+                write()
             except (DatabaseError, InterfaceError):
-                connections[kept.using].close()
+                connections[using].close()
+            else:
+                return
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             now = time.monotonic()
             if ended_at is None and not main.is_alive():
                 ended_at = now
             if now - began > _LONGEST or (ended_at is not None and now - ended_at > _LONGEST_AT_EXIT):
-                logger.error("A new token of connection row %s could not be stored: authorize again.", kept.pk)
+                logger.error(problem)
                 return
     finally:
-        _kept.pop(key, None)
+        if finally_do is not None:
+            finally_do()
         connections.close_all()
 
 
-def _is_stored(kept: _Kept) -> bool:
-    """Whether the token is in its row, or a newer one, or there is no row any more."""
+def _store(kept: _Kept) -> None:
+    """Store the token in its row, unless that has a newer one, or is gone."""
     rows = Token.objects.using(kept.using).filter(pk=kept.pk)
     token = rows.only("pk", "generation").first()
-    if token is None or token.generation != kept.generation:
-        return True
-    # Blocks, or fails, as long as a transaction that has written the row goes on.
-    return rows.store(token, kept.values, owner=kept.owner)
+    if token is not None and token.generation == kept.generation:
+        rows.store(token, kept.values, owner=kept.owner)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

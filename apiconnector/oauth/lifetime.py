@@ -29,11 +29,13 @@ def after(lifetimes: Iterable[Any], now: datetime, *, unit: str = "seconds") -> 
 
 
 def moment(value: Any, now: datetime) -> datetime | None:
-    """A moment as epoch seconds, epoch milliseconds or ISO 8601 (UTC where it names no zone).
+    """A moment as epoch seconds, epoch milliseconds or ISO 8601 (UTC where it names no zone); naive where ``now`` is.
 
     None for one that can't be read, is over, or is more than 100 years away: such a clock tells nothing.
     """
     found = _moment(value)
+    if found is not None and now.tzinfo is None:
+        found = found.astimezone().replace(tzinfo=None)
     return found if found is not None and now < found <= now + timedelta(seconds=MAX_LIFETIME) else None
 
 

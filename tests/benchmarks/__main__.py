@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tests.benchmarks import databases, peers, report
 from tests.benchmarks.databases import MARIADB, POSTGRESQL, SQLITE
 from tests.benchmarks.figures import TOLERANCE, Table
-from tests.benchmarks.processes import measured
+from tests.benchmarks.processes import compiled, measured
 from tests.benchmarks.tasks import Task
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    options = arguments()
+    with compiled():
+        run(arguments())
+
+
+def run(options: argparse.Namespace) -> None:
     names = [name for name in BENCHMARKS if name in (options.names or BENCHMARKS)]
     places = {name: chosen(name, options.database) for name in names}
     for database in dict.fromkeys(database for found in places.values() for database in found):

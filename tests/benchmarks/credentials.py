@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.tasks import Task
 
 #: Seconds that a token lives, and that the token endpoint takes.
-LIFE, DELAY = 2.0, 0.2
+LIFE, DELAY = 2.0, 0.15
 RATE = 500
 GOAL_REQUESTS = 1.35
 

@@ -40,16 +40,11 @@ def why_left_out(name: str) -> str:
 
 @contextmanager
 def environment(name: str) -> Iterator[Mapping[str, str]]:
-    """The environment of the processes that measure on this database, as ``settings.py`` reads it.
-
-    Where bytecode may not be written beside the source, it is kept in a temporary folder: compiling is not measured.
-    """
+    """The environment of the processes that measure on this database, as ``settings.py`` reads it."""
     with tempfile.TemporaryDirectory(prefix="apiconnector-benchmark-") as folder:
         file = str(Path(folder) / "benchmark.sqlite3")
-        inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         yield {
-            **inherited,
-            "PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode"),
+            **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.benchmarks.settings",
             "BENCHMARK_DATABASE_URL": f"sqlite:///{file}" if name == SQLITE else server_url(name),
             "BENCHMARK_DATABASE_NAME": file if name == SQLITE else f"apiconnector_benchmark_{os.getpid()}",
