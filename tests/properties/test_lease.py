@@ -1,255 +1,248 @@
-"""Whoever does what in whatever order: one lease at a time, no older token over a newer one, nothing sent too often.
+"""Whatever order renewals, deaths, late answers and people come in: one holder of the lease, and no token goes back.
 
-Two workers renew the token of one connection, step by step, as ``apiconnector.models.renewal`` does: on real rows, with
-the real queries. In between they die, are late, and a person authorizes again or disconnects. The provider rotates.
+The actors run the app's own code on real rows, and are stopped before they take the lease, while the provider has their
+request, and before they store the answer. Time passes by moving the lease.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.utils import timezone
-from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from hypothesis.strategies import integers, sampled_from
+from django.db.models import F
+from hypothesis import seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from apiconnector.authorize import disconnect
 from apiconnector.authorize.grant import NewToken
-from apiconnector.authorize.store import store as store_authorization
-from apiconnector.models import AuthorizationAttempt, Connection, Token
-from apiconnector.models.renewal import MOST_INTERRUPTIONS
-from apiconnector.models.token_requests import Granted
-from apiconnector.oauth import TokenAnswer
+from apiconnector.authorize.store import store
+from apiconnector.exceptions import AuthorizationRequired, TokenRequestFailed
+from apiconnector.models import AuthorizationAttempt, Connection, Token, renewal, token_requests
+from apiconnector.models.token import TokenQuerySet
 from tests.properties import profiles
+from tests.properties.lease import Actor, Killed, Provider, asking, numbers, this_actor
 
-WORKERS = 2
-workers = integers(0, WORKERS - 1)
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-
-@dataclass
-class Worker:
-    """What one worker knows at a moment."""
-
-    owner: str
-    seen: Token | None = None
-    has_lease: bool = False
-    answer: TokenAnswer | None = field(default=None, repr=False)
-    is_refused: bool = False
-
-    def forget(self) -> None:
-        self.seen, self.has_lease, self.answer, self.is_refused = None, False, None, False
-
-
-class Provider:
-    """Gives numbered refresh tokens, each good for once; the newest of the newest authorization works."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.newest = 0
-        self.sent: Counter[int] = Counter()
-
-    def tokens(self) -> TokenAnswer:
-        self.number += 1
-        self.newest = self.number
-        return TokenAnswer(f"access-{self.number}", f"refresh-{self.number}", "", None, None, None, {})
-
-    def refresh(self, number: int) -> TokenAnswer | None:
-        self.sent[number] += 1
-        return self.tokens() if number == self.newest else None
+SLUG = "provider"
+#: As long as a lease takes here, in seconds.
+LEASE = 7.0
+STEPS = 40
+#: Renewals under way at the same time.
+AT_ONCE = 4
+#: What may happen, what is needed for the rest more often.
+LATER = {"a second later": 1.0, "four seconds later": 4.0, "a lease later": LEASE + 0.1}
+EVENTS = [
+    *["somebody looks"] * 6, *["goes on"] * 12, "lost on the way", "lost on the way back", "turned away", "dies",
+    "dies after the provider acted", "authorized", "disconnected", *LATER,
+]  # fmt: skip
+_states = count()
 
 
-def number_of(token: Token) -> int:
-    return int(token.refresh_token.reveal().removeprefix("refresh-"))
-
-
-class Lease(RuleBasedStateMachine):
-    """The steps, and what holds after each."""
+class LeaseMachine(RuleBasedStateMachine):
+    """What may happen, and what must hold after each step."""
 
     def __init__(self) -> None:
         super().__init__()
-        Connection.objects.all().delete()
-        self.connection = Connection.objects.create(
-            name="Provider", slug="provider", base_url="https://api.example.com", client_id="id", client_secret="s",
-            auth_method="oauth2_authorization_code", authorization_url="https://api.example.com/authorize",
-            token_url="https://api.example.com/token",
-        )  # fmt: skip
         self.provider = Provider()
-        self.workers = [Worker(f"worker {number}") for number in range(WORKERS)]
-        #: Whose lease has not ended by the clock, if anybody's.
-        self.holder: Worker | None = None
-        #: The row and generation that was refused, if the newest one was.
-        self.dead: tuple[int, int] | None = None
-        self.generations: dict[int, int] = {}
-        #: The newest number that was in the row, and the first one of the authorization that is valid.
-        self.highest = 0
-        self.authorize()
-
-    def row(self) -> Token | None:
-        return Token.objects.select_related("connection").first()
-
-    # A person
-
-    @rule()
-    def authorize(self) -> None:
-        answer = self.provider.tokens()
-        connection = Connection.objects.get()
-        attempt = AuthorizationAttempt.objects.create(
-            connection=connection,
-            state=f"state-{self.provider.number}",
-            nonce="n",
-            redirect_uri="https://site/callback",
-        )
-        store_authorization(attempt, NewToken(answer, {}, connection.secret_hosts()))
-        self.holder = None
-        row = self.row()
-        assert row is not None
-        assert number_of(row) == self.provider.number
-        assert row.lease_owner == ""
-
-    @precondition(lambda self: self.row() is not None)
-    @rule()
-    def disconnect(self) -> None:
-        Token.objects.all().delete()
-        self.holder = None
-
-    # A worker
-
-    @rule(worker=workers)
-    def look(self, worker: int) -> None:
-        self.workers[worker].seen = self.row()
-        self.workers[worker].has_lease = False
-
-    @rule(worker=workers)
-    def take_the_lease(self, worker: int) -> None:
-        mine = self.workers[worker]
-        if mine.seen is None or mine.has_lease:
-            return
-        row = self.row()
-        is_free = row is not None and self.holder is None
-        is_as_seen = row is not None and (row.pk, row.generation, row.lease_owner, row.failures) == (
-            mine.seen.pk, mine.seen.generation, mine.seen.lease_owner, mine.seen.failures,
+        self.actors: list[Actor] = []
+        self.now = 0.0
+        #: The generation seen last of each row, and the token that was in it.
+        self.seen: dict[int, tuple[int, tuple[int, int]]] = {}
+        #: By row and generation: how many sent its refresh token and neither stored an answer nor gave the lease back.
+        self.lost: Counter[tuple[int, int]] = Counter()
+        #: The family that a person authorized last, and whether that has been disconnected since.
+        self.family, self.is_connected = 0, False
+        Connection.objects.filter(slug=SLUG).delete()
+        self.connection = Connection.objects.create(
+            name="Provider", slug=SLUG, base_url="https://api.example.com", auth_method="oauth2_authorization_code",
+            client_id="id", client_secret="secret", token_url="https://api.example.com/token", timeout=(LEASE - 5) / 2,
+            authorization_url="https://api.example.com/authorize",
         )  # fmt: skip
-        mine.has_lease = Token.objects.acquire_lease(mine.seen, owner=mine.owner, seconds=60)
-        assert mine.has_lease == (is_free and is_as_seen)
-        if mine.has_lease:
-            self.holder = mine
 
-    @rule(worker=workers)
-    def ask(self, worker: int) -> None:
-        mine = self.workers[worker]
-        if not mine.has_lease or mine.seen is None or mine.answer is not None or mine.is_refused:
-            return
-        if mine.seen.interruptions + bool(mine.seen.lease_owner) >= MOST_INTERRUPTIONS:
-            # A person has to act; the token of this generation is not sent any more.
-            Token.objects.release_lease(mine.seen, owner=mine.owner, is_unanswered=True)
-            self.released(mine)
-            mine.forget()
-            return
-        if self.dead == (mine.seen.pk, mine.seen.generation):
-            return  # the connection needs a person
-        number = number_of(mine.seen)
-        mine.answer = self.provider.refresh(number)
-        mine.is_refused = mine.answer is None
+    def at(self, *steps: str) -> list[Actor]:
+        return [actor for actor in self.actors if actor.step in steps]
 
-    @rule(worker=workers)
-    def begin(self, worker: int) -> None:
-        """The same without anything between: most of what goes wrong has several such in a row."""
-        if self.workers[worker].answer is None and not self.workers[worker].is_refused:
-            self.look(worker)
-            self.take_the_lease(worker)
-            self.ask(worker)
+    def token(self) -> Token | None:
+        return Token.objects.filter(connection=self.connection).first()
 
-    @rule(worker=workers)
-    def hear(self, worker: int) -> None:
-        """The answer arrives, in time or late."""
-        mine = self.workers[worker]
-        if mine.seen is None or (mine.answer is None and not mine.is_refused):
-            return
-        before = self.row()
-        is_current = before is not None and (before.pk, before.generation) == (mine.seen.pk, mine.seen.generation)
-        if mine.answer is not None:
-            values = mine.seen.renewed_by(Granted(mine.answer, {}), scope="")
-            assert Token.objects.store(mine.seen, values, owner=mine.owner) == is_current
-            after = self.row()
-            if is_current and before is not None and after is not None:
-                assert number_of(after) == int(mine.answer.refresh_token.removeprefix("refresh-"))
-                assert after.failures == 0
-                is_mine = before.lease_owner == mine.owner
-                assert after.lease_owner == ("" if is_mine else before.lease_owner), "nobody else's lease is touched"
-            elif before is not None and after is not None:
-                assert number_of(after) == number_of(before)
+    # What happens
+
+    @initialize(revokes_family=st.booleans())
+    def first_authorized(self, revokes_family: bool) -> None:
+        self.provider.revokes_family = revokes_family
+        self.a_person_authorizes()
+
+    # One rule for all of it, since Hypothesis leaves out some of the rules in most examples.
+    @rule(event=st.sampled_from(EVENTS), number=st.integers(min_value=0, max_value=11))
+    def something_happens(self, event: str, number: int) -> None:
+        waiting = [actor for actor in self.actors if actor.step != "end"]
+        if event in LATER:
+            self.time_passes(LATER[event])
+        elif event == "authorized":
+            self.a_person_authorizes()
+        elif event == "disconnected":
+            disconnect(Connection.objects.get(pk=self.connection.pk))
+            self.is_connected = False
+        elif event == "somebody looks" and self.is_connected and len(waiting) < AT_ONCE:
+            self.somebody_looks()
+        elif waiting and event.startswith("dies"):
+            self.it_dies(waiting[number % len(waiting)], has_acted=event == "dies after the provider acted")
+        elif waiting:
+            self.it_goes_on(waiting[number % len(waiting)], event)
+
+    def somebody_looks(self) -> None:
+        actor = Actor(Connection.objects.get(pk=self.connection.pk))
+        self.actors.append(actor)
+        token = self.token()
+        assert token is not None
+        actor.begin(token.generation)
+        self.noted(actor)
+
+    def it_goes_on(self, actor: Actor, how: str) -> None:
+        """It takes the lease, meets what comes of its request, or stores the answer."""
+        if actor.step == "request":
+            actor.proceed(self.what_comes_of(actor.sent, how))
         else:
-            Token.objects.release_lease(mine.seen, owner=mine.owner, failure="refused")
-            if is_current:
-                self.dead = (mine.seen.pk, mine.seen.generation)
-        self.released(mine)
-        mine.forget()
+            actor.proceed()
+        self.noted(actor)
 
-    @rule(worker=workers, is_unanswered=sampled_from([True, False]))
-    def fail(self, worker: int, is_unanswered: bool) -> None:
-        """The provider is away: nothing reached it, or nobody knows."""
-        mine = self.workers[worker]
-        if not mine.has_lease or mine.seen is None or mine.answer is not None or mine.is_refused:
+    def what_comes_of(self, sent: str, how: str) -> Callable[[], Any]:
+        lost = how in {"lost on the way", "lost on the way back"}
+        found = None if how in {"lost on the way", "turned away"} else self.provider.refresh(sent)
+
+        def arrive() -> Any:
+            if how == "turned away":
+                raise TokenRequestFailed("429", status_code=429, retry_after=1)
+            if lost:
+                raise TokenRequestFailed("no answer", is_unanswered=True)
+            return found
+
+        return arrive
+
+    def it_dies(self, actor: Actor, *, has_acted: bool) -> None:
+        if has_acted and actor.step == "request":
+            self.provider.refresh(actor.sent)
+        if actor.row is not None and self.is_live(actor):
+            self.lost[actor.row] += 1
+        actor.kill()
+        actor.row = None
+
+    def time_passes(self, seconds: float) -> None:
+        for actor in self.at("request", "save"):
+            if actor.row is not None and self.is_live(actor) and actor.until < self.now + seconds:
+                self.lost[actor.row] += 1
+        self.now += seconds
+        Token.objects.exclude(lease_until=None).update(lease_until=F("lease_until") - timedelta(seconds=seconds))
+
+    def a_person_authorizes(self) -> None:
+        answer = self.provider.authorize()
+        self.family, self.is_connected = numbers(answer.refresh_token)[0], True
+        connection = Connection.objects.get(pk=self.connection.pk)
+        attempt = AuthorizationAttempt.objects.create(
+            connection=connection, state=str(next(_states)), verifier="v", redirect_uri="", nonce=""
+        )
+        store(attempt, NewToken(answer, {}, connection.secret_hosts()))
+        assert Connection.objects.get(pk=connection.pk).status == "authorized"
+
+    # What must hold
+
+    def is_live(self, actor: Actor) -> bool:
+        return actor.until >= self.now
+
+    def noted(self, actor: Actor) -> None:
+        """Look at what an actor has just done."""
+        if actor.step == "end":
+            actor.join(60)
+            actor.row = None
+            assert isinstance(
+                actor.outcome, (Token, TokenRequestFailed, AuthorizationRequired, renewal.BusyError)
+            ), actor.outcome
+            if isinstance(actor.outcome, Token):
+                stored = self.token()
+                assert stored is not None or not Token.objects.filter(pk=actor.outcome.pk).exists()
+        elif actor.step == "request" and actor.row is None:
+            token = self.token()
+            assert token is not None
+            assert token.lease_owner, "nothing is asked without the lease"
+            assert token.refresh_started_at is not None, "nothing is asked without the journal"
+            assert token.refresh_token.reveal() == actor.sent, "what is sent is the newest there is"
+            actor.row, actor.until = (token.pk, token.generation), self.now + LEASE
+            assert self.lost[actor.row] <= 1, "it is sent at most once more after a worker died with it"
+
+    @invariant()
+    def one_holder(self) -> None:
+        live = Counter(actor.row for actor in self.at("request", "save") if actor.row and self.is_live(actor))
+        assert all(number == 1 for number in live.values()), live
+
+    @invariant()
+    def nothing_goes_back(self) -> None:
+        token = self.token()
+        assert (token is not None) == self.is_connected
+        if token is None:
             return
-        journal = mine.seen.refresh_started_at
-        Token.objects.release_lease(mine.seen, owner=mine.owner, failure="away", is_unanswered=is_unanswered)
-        row = self.row()
-        if self.holder is mine and row is not None:
-            assert row.lease_owner == ""
-            assert (row.refresh_started_at is not None) == (is_unanswered or journal is not None)
-        self.released(mine)
-        mine.forget()
-
-    @rule(worker=workers, is_long_ago=sampled_from([True, False]))
-    def die(self, worker: int, is_long_ago: bool) -> None:
-        """Its lease stays in the row."""
-        self.workers[worker].forget()
-        if is_long_ago and self.holder is not None:
-            self.time_passes()
-
-    @precondition(lambda self: self.holder is not None)
-    @rule()
-    def time_passes(self) -> None:
-        """The lease ends; whoever has it may be alive, and late."""
-        Token.objects.filter(lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(minutes=5))
-        self.holder = None
-
-    def released(self, mine: Worker) -> None:
-        mine.has_lease = False
-        if self.holder is mine:
-            self.holder = None
-
-    # What holds
+        found = numbers(token.refresh_token.reveal())
+        generation, before = self.seen.get(token.pk, (0, (0, 0)))
+        assert token.generation >= generation
+        assert found >= before, "an older token never takes the place of a newer one"
+        assert found[0] == self.family, "an authorization is never overwritten by an older one's refresh"
+        assert (token.generation == generation) == (found == before), "a new token is a new generation"
+        assert numbers(token.access_token.reveal()) == found
+        self.seen[token.pk] = (token.generation, found)
 
     @invariant()
-    def the_generation_only_grows(self) -> None:
-        row = self.row()
-        if row is not None:
-            assert row.generation >= self.generations.get(row.pk, 0)
-            self.generations[row.pk] = row.generation
+    def a_refusal_is_the_newests(self) -> None:
+        """Nobody is asked to authorize again because of a token that has been replaced."""
+        token, connection = self.token(), Connection.objects.get(pk=self.connection.pk)
+        if token is None or connection.problem != "needs_reauthorization":
+            return
+        family, number = numbers(token.refresh_token.reveal())
+        is_dead = family in self.provider.revoked or number != self.provider.newest[family]
+        assert is_dead or self.lost[token.pk, token.generation] > 1, connection.problem_reason
 
-    @invariant()
-    def no_older_token_takes_the_place_of_a_newer_one(self) -> None:
-        row = self.row()
-        if row is not None:
-            assert number_of(row) >= self.highest
-            self.highest = number_of(row)
-
-    @invariant()
-    def the_row_names_whoever_has_the_lease(self) -> None:
-        row = self.row()
-        if row is not None and self.holder is not None:
-            assert row.lease_owner == self.holder.owner
-            assert row.lease_until is not None
-            assert row.refresh_started_at is not None, "the journal is written with the lease"
-
-    @invariant()
-    def no_refresh_token_is_sent_more_often_than_twice(self) -> None:
-        assert all(times <= MOST_INTERRUPTIONS for times in self.provider.sent.values()), self.provider.sent
+    def teardown(self) -> None:
+        for actor in self.at("lease", "request", "save"):
+            actor.kill()
+            assert isinstance(actor.outcome, Killed)
+        Connection.objects.filter(slug=SLUG).delete()
 
 
-@pytest.mark.django_db
-def test_lease_and_generations() -> None:
-    run_state_machine_as_test(Lease, settings=settings(profiles.share(0.5), stateful_step_count=40))
+def stopping(step: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def stopped(*args: Any, **kwargs: Any) -> Any:
+        actor = this_actor()
+        if actor is not None:
+            actor.stop_at(step)  # type: ignore[arg-type]  # one of the steps
+        return real(*args, **kwargs)
+
+    return stopped
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whatever_happens_in_whatever_order(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(TokenQuerySet, "acquire_lease", stopping("lease", TokenQuerySet.acquire_lease))
+    monkeypatch.setattr(TokenQuerySet, "store", stopping("save", TokenQuerySet.store))
+    monkeypatch.setattr(token_requests, "refresh", asking)
+
+    options = request.config.option
+    began, seconds = time.monotonic(), (getattr(options, "property_seconds", None) or 0) / len(request.session.items)
+    asked_for = getattr(options, "property_examples", None)
+
+    class Machine(LeaseMachine):
+        def teardown(self) -> None:
+            super().teardown()
+            request.config.stash[profiles.EXAMPLES][request.node.nodeid] += 1
+
+    for number in count(getattr(options, "randomly_seed", 0)):
+        seed(number)(Machine)
+        examples = asked_for or profiles.QUICK // 3
+        run_state_machine_as_test(Machine, settings=settings(max_examples=examples, stateful_step_count=STEPS))
+        if time.monotonic() - began >= seconds:
+            break
