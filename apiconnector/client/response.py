@@ -46,14 +46,6 @@ class ApiResponse(requests.Response):
     def cookies(self, jar: RequestsCookieJar) -> None:
         self.__dict__["cookies"] = jar
 
-    @property
-    def content(self) -> bytes | Any:
-        """The body, read in one piece where requests puts it together of many."""
-        state = self.__dict__
-        if state["_content"] is False and not state["_content_consumed"] and self.raw is not None and self.status_code:
-            state["_content"] = b"".join(self.iter_content(None))
-        return super().content
-
     def json(self, **kwargs: Any) -> Any:
         """The parsed body; raises ``requests.JSONDecodeError``, whose ``doc`` is redacted, and ``RecursionError``."""
         failure: Exception

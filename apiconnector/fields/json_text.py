@@ -11,6 +11,8 @@ from django.db import models
 from django.forms.fields import InvalidJSONInput
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     TextField = models.TextField[Any, Any]
 else:
     TextField = models.TextField
@@ -87,6 +89,12 @@ class JSONTextField(TextField):
         if value is None or hasattr(value, "resolve_expression"):
             return value
         return dumps(value)
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Write the text, without a look at what kind of value it is where that is plain."""
+        if type(value) in {dict, list}:
+            return dumps(value)
+        return super().get_db_prep_save(value, connection)
 
     def value_to_string(self, obj: models.Model) -> Any:
         """Give serializers the value itself."""

@@ -14,6 +14,7 @@ from apiconnector.exceptions import FeedFailed
 from apiconnector.fields import JSONTextField
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
@@ -63,8 +64,9 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
             return
         using = str(router.db_for_write(FeedRun, instance=run))
         database = connections[using]
-        statement, fields = _insertion(using)
-        values = [field.get_db_prep_save(getattr(run, field.attname), database) for field in fields]
+        statement, columns = _insertion(using)
+        given = run.__dict__
+        values = [prepare(given[name], database) if prepare else given[name] for name, prepare in columns]
         with transaction.mark_for_rollback_on_error(using=using), database.cursor() as cursor:
             cursor.execute(statement, values)
             if database.features.can_return_columns_from_insert:
@@ -75,8 +77,8 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
 
 
 @cache
-def _insertion(using: str) -> tuple[str, list[Any]]:
-    """The statement that adds a run to a database, and the fields whose values it takes."""
+def _insertion(using: str) -> tuple[str, list[tuple[str, Callable[[Any, Any], Any] | None]]]:
+    """The statement that adds a run to a database; the attributes it takes, and what makes values of them."""
     database, meta = connections[using], FeedRun._meta
     quoted = database.ops.quote_name
     fields = [field for field in meta.concrete_fields if not field.primary_key]
@@ -84,7 +86,9 @@ def _insertion(using: str) -> tuple[str, list[Any]]:
     places = ", ".join(["%s"] * len(fields))
     returning = f" RETURNING {quoted('id')}" if database.features.can_return_columns_from_insert else ""
     statement = f"INSERT INTO {quoted(meta.db_table)} ({columns}) VALUES ({places}){returning}"  # noqa: S608 - names
-    return statement, fields
+    # Texts and whole numbers are in every database what they are here; Django takes six steps to say so.
+    others = [field for field in fields if isinstance(field, models.DateTimeField | JSONTextField)]
+    return statement, [(field.attname, field.get_db_prep_save if field in others else None) for field in fields]
 
 
 class FeedRun(models.Model):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from apiconnector.models.token_requests import Granted
     from apiconnector.oauth import TokenAnswer
 
-#: A token is renewed this long before its end, or in the last sixth of a life shorter than six times that.
+#: A token is renewed this long before its end, or in the last quarter of a life shorter than four times that.
 EARLY = timedelta(seconds=30)
 
 
@@ -164,7 +164,7 @@ class Token(models.Model):
         else:
             return False
         end = self.expires_at or self.issued_at + life
-        return now >= end - (life / 3 if renews_itself else min(EARLY, life / 6))
+        return now >= end - (life / 3 if renews_itself else min(EARLY, life / 4))
 
     @classmethod
     def _sealed(cls, name: str, value: str, hosts: frozenset[str]) -> Secret[Any]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.benchmarks.tasks import Task
 
 GOAL = 1.05
+#: It is not reached yet; this is.
+SO_FAR = 1.45
 #: Sessions that are made and used to see what one takes.
 SESSIONS = 200
 APP, LIBRARIES, DJANGO = "app", "libraries", "django"
@@ -84,7 +86,11 @@ def start_rows(what: str, found: dict[str, list[tuple[float, float]]], goal: flo
         return [one[figure] / other[figure] for one, other in zip(found[of], found[to], strict=True)]
 
     rows = [
-        (of_ratios(f"{what}: with the app / with its libraries", ratios(APP, LIBRARIES, 0), goal), 0, "ms"),
+        (
+            of_ratios(f"{what}: with the app / with its libraries", ratios(APP, LIBRARIES, 0), goal, so_far=SO_FAR),
+            0,
+            "ms",
+        ),
         (of_ratios(f"{what}: with its libraries / alone", ratios(LIBRARIES, DJANGO, 0)), 0, "ms"),
         (of_ratios(f"{what}, memory: with the app / with its libraries", ratios(APP, LIBRARIES, 1)), 1, "MB"),
     ]

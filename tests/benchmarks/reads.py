@@ -63,8 +63,8 @@ def work(connection: Connection, feed: Feed) -> dict[str, Callable[[], object]]:
         "admin: a feed": lambda: records.page(browser, reverse("admin:apiconnector_feed_change", args=[feed.pk])),
         "admin: run log": list_of("feedrun"),
         "admin: events": list_of("connectionevent"),
-        "manage.py apiconnector list": command("list"),
-        "manage.py apiconnector show": command("show", records.SLUG),
+        "the command list": command("list"),
+        "the command show": command("show", records.SLUG),
     }
 
 

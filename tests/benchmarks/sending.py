@@ -34,6 +34,8 @@ GOALS = {
     CONNECT: {SQLITE: 1.0, POSTGRESQL: 1.5},
     FEED: {SQLITE: 1.4, POSTGRESQL: 2.8},
 }
+#: Those that are not reached yet, and what is.
+SO_FAR = {FEED: {SQLITE: 1.7, POSTGRESQL: 3.2}}
 TIMEOUT = 10
 PARAMS = {"email": "ada@example.org"}
 
@@ -142,7 +144,12 @@ def measure(task: Task) -> Table:
         baselines, ratios = in_rounds(found, rounds=rounds, calls=calls, progress=Progress(task.label))
     return Table(
         f"Sending, {database}", "way to send", RATIO_COLUMNS,
-        [of_ratios(name, values, GOALS.get(name, {}).get(task.database)) for name, values in ratios.items()],
+        [
+            of_ratios(
+                name, values, GOALS.get(name, {}).get(task.database), so_far=SO_FAR.get(name, {}).get(task.database)
+            )
+            for name, values in ratios.items()
+        ],
         f"{rounds} rounds of {calls} calls each; one `requests.Session.request()` takes "
         f"{median(baselines) * 1000:.2f} ms and is 1.",
     )  # fmt: skip

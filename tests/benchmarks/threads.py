@@ -35,6 +35,8 @@ BASELINE, OURS = "requests.Session per thread", "connect(), a session per thread
 SLOW = 0.02
 #: At least so many times what plain sessions do at once, and so much of what waiting alone would allow.
 GOAL_INSTANT, GOAL_SLOW = 1.1, 0.88
+#: The second is not reached yet where two cores have to do for both sides; this is.
+SO_FAR_SLOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,18 @@ def in_rounds(
     return throughputs
 
 
-def rows_of(throughputs: dict[str, list[float]], where: str, beside: list[float], goals: dict[str, float]) -> list[Row]:
+def rows_of(
+    throughputs: dict[str, list[float]],
+    where: str,
+    beside: list[float],
+    goals: dict[str, float],
+    so_far: float | None = None,
+) -> list[Row]:
     """A row for each client: its calls a second, and its ratio to what was ``beside`` in each round."""
     rows = []
     for name, values in throughputs.items():
         ratios = [value / other for value, other in zip(values, beside, strict=True)]
-        row = of_ratios(f"{where}: {name}", ratios, goals.get(name), least=True)
+        row = of_ratios(f"{where}: {name}", ratios, goals.get(name), least=True, so_far=so_far)
         rows.append(Row(row.name, [f"{median(values):.0f}", *row.cells], row.goals))
     return rows
 
@@ -156,7 +164,7 @@ def measure(task: Task) -> Table:
         f"{threads} threads, {database}", "server: client", ["calls a second", "ratio", "middle half"],
         [
             *rows_of(instant, "at once", instant[BASELINE], {OURS: GOAL_INSTANT}),
-            *rows_of(slow, f"{SLOW * 1000:.0f} ms", [threads / SLOW] * rounds, {OURS: GOAL_SLOW}),
+            *rows_of(slow, f"{SLOW * 1000:.0f} ms", [threads / SLOW] * rounds, {OURS: GOAL_SLOW}, SO_FAR_SLOW),
         ],
         f"{rounds} rounds of {seconds:.1f} s for each client. Where the server answers at once, {BASELINE} is 1; where it takes "
         f"{SLOW * 1000:.0f} ms, 1 is what threads that do nothing but wait would reach: {threads / SLOW:.0f} calls a second.",

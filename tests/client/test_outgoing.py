@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 
 from apiconnector.client import ApiSession, Destinations, shared_adapter
 from apiconnector.client.adapter import MAX_HOSTS, PooledAdapter
@@ -150,6 +151,13 @@ def test_hooks_and_the_request_are_those_of_requests(monkeypatch: pytest.MonkeyP
             session.close()
             shared_adapter().poolmanager.clear()
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("body", [b"", b"from memory"])
+def test_a_body_from_memory_is_read_to_its_end(body: bytes) -> None:
+    """As mocks make it: its file never says that it is closed."""
+    raw = HTTPResponse(body=BytesIO(body), status=200, preload_content=False)
+    assert shared_adapter().build_response(requests.Request("GET", BASE).prepare(), raw).content == body
 
 
 # What a session is made of
