@@ -17,7 +17,7 @@ from django.db import OperationalError, connections, transaction
 from django.db import connection as database
 from django.utils import timezone
 
-from apiconnector.exceptions import AuthorizationRequired, TokenRequestFailed
+from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
 from apiconnector.models import Connection, Token, ahead, health, token_requests
 from apiconnector.models.token import TokenQuerySet
 from tests import token_server
@@ -166,7 +166,7 @@ def test_a_refusal_is_not_believed_of_a_token_that_was_replaced_just_then(
 def test_an_api_that_refuses_the_new_token_too_teaches_no_life(server: TokenServer) -> None:
     """It was not its age that ended the old one."""
     authorized(server)
-    Token.objects.update(expires_at=None, issued_at=timezone.now() - timedelta(seconds=90))
+    Token.objects.update(expires_at=None, issued_at=timezone.now() - timedelta(seconds=400))
     server.generation = 99
     server.answers = [(200, {"access_token": "other", "refresh_token": "refresh-1"})]
     assert call() == 401
@@ -250,3 +250,14 @@ def test_a_lease_is_given_back_when_the_database_is_there_again(
     token = Token.objects.get()
     assert (token.lease_owner, token.interruptions, token.failures) == ("", 0, 1)
     assert call() == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_deleted_meanwhile(server: TokenServer) -> None:
+    connection = authorized(server)
+    Connection.objects.update(auth_method="oauth2_client_credentials")
+    connection.refresh_from_db()
+    with connection.session() as api:
+        Connection.objects.all().delete()
+        with pytest.raises(ConfigurationError, match="deleted"):
+            api.get("x")

@@ -7,12 +7,14 @@ what the other one has just refreshed.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
 
+#: A query that took longer, in seconds, says nothing of the time.
+_SLOW: Final = 0.5
 #: How much the database's clock is ahead of this machine's, as measured last.
 _ahead = timedelta(0)
 
@@ -42,8 +44,9 @@ def now() -> datetime:
     return timezone.now() + _ahead
 
 
-def measured(moment: datetime | None) -> None:
-    """Take note of what ``DatabaseNow`` has just given."""
+def measured(moment: datetime | None, *, took: float) -> None:
+    """Take note of what ``DatabaseNow`` has just given, in a query that ``took`` so many seconds."""
     global _ahead  # noqa: PLW0603 - one clock for the process
-    if moment is not None:
+    # What came late would make this machine's clock look fast.
+    if moment is not None and took < _SLOW:
         _ahead = moment - timezone.now()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connections
 from django.db.models import F
 
 from apiconnector.client import bounded
@@ -18,6 +18,7 @@ from apiconnector.exceptions import (
     Act,
     ApiConnectorError,
     AuthorizationRequired,
+    ConfigurationError,
     TokenRequestFailed,
 )
 from apiconnector.models import apart, clock, health, site, token_requests, unsaved, validity
@@ -59,15 +60,14 @@ class Wanted:
 def look(connection: Connection) -> Token | None:
     """The token as it is in the database now; the connection learns of a problem, and the process of the time."""
     # Not from a replica, which may be late.
-    rows = Token.objects.using(apart.database()).annotate(
-        current_problem=F("connection__problem"), moment=DatabaseNow()
-    )
-    token = rows.filter(connection_id=connection.pk).first()
+    rows = Token.objects.using(apart.database()).filter(connection_id=connection.pk)
+    began = time.monotonic()
+    token = rows.annotate(current_problem=F("connection__problem"), moment=DatabaseNow()).first()
     if token is None:
         return None
     # It may have been authorized again since this session began.
     connection.problem = cast("Any", token).current_problem
-    clock.measured(cast("Any", token).moment)
+    clock.measured(cast("Any", token).moment, took=time.monotonic() - began)
     token.connection = connection
     return unsaved.newest(token)
 
@@ -146,10 +146,12 @@ class _Renewal:
         try:
             with apart.brief():
                 token, _ = Token.objects.get_or_create(connection=connection)
-        except DatabaseError:
+        except DatabaseError as error:
             # Apart: of a connection that the caller has just made, and nobody else can see.
             if apart.is_apart():
                 raise apart.UnreachableError from None
+            if isinstance(error, IntegrityError) and not type(connection).objects.filter(pk=connection.pk).exists():
+                raise ConfigurationError(f"“{connection}” was deleted in the meantime.") from None
             raise
         return token
 

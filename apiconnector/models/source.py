@@ -22,7 +22,7 @@ LOOK_AGAIN_AFTER = 5.0
 #: A token that took the place of a refused one, and is refused itself within this many seconds, is not the reason.
 FRESH = 60.0
 #: A token that is refused earlier than this, in seconds, was ended by somebody and not by its age.
-SHORTEST_LIFE = 60.0
+SHORTEST_LIFE = 300.0
 
 
 class TokenSource:
@@ -59,7 +59,7 @@ class TokenSource:
         if token.access_token and self._reveal(token) != rejected:
             if not token.is_expired(now):
                 return self._reveal(token)
-            return self._reveal(self._obtain(Wanted(rejected)))
+            return self._reveal(self._obtain(Wanted()))
         age = (now - token.issued_at).total_seconds()
         if not validity.can_renew(self._connection, token):
             return None

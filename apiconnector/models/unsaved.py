@@ -28,7 +28,7 @@ logger = get_logger(__name__)
 #: For how long it is tried to write a token, in seconds: longer than transactions take and databases are restarted.
 _LONGEST: Final = 600
 #: The same once the process ends otherwise: who is still in a transaction then will not end it.
-_LONGEST_AT_EXIT: Final = 5
+_LONGEST_AT_EXIT: Final = 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
