@@ -74,9 +74,27 @@ def stopped_and_in_time(site: Site) -> str:
     assert second.hear() == ["200"], "a refusal is believed only after reading again"
     state = second.ask("state")
     assert (state["status"], state["generation"], state["failed"]) == ("authorized", 2, []), state
-    assert not state["is_leased"], state
+    assert (state["is_leased"], state["is_begun"], state["failures"]) == (False, False, 0), state
     assert first.ask("call") == second.ask("call") == ["200"]
     return "the late answer is stored, the other one's refusal is not believed, and both go on; token requests: 2"
+
+
+@fault("The same, and the one that was asking is killed: the next refresh starts from nothing", mostly_waits=True)
+def stopped_in_time_and_the_other_killed(site: Site) -> str:
+    first, second = stopped_before_the_save(site)
+    site.provider.revokes_family = False
+    plan = site.provider.plan(holds="before")
+    second.tell("call")
+    plan.wait()
+    first.send(signal.SIGCONT)
+    assert first.hear() == ["200"]
+    second.send(signal.SIGKILL)
+    plan.proceed.set()
+    assert first.ask("call") == ["200"]
+    first.ask("expire")
+    assert first.ask("call") == ["200"], "the refresh token of this generation was never sent"
+    assert site.provider.sent == ["refresh-1", "refresh-1", "refresh-2"]
+    return "the late answer is stored, and the next refresh works; token requests: 3"
 
 
 @fault("Stopped before the save, while a person authorizes again", mostly_waits=True)
