@@ -92,7 +92,7 @@ def test_permissions() -> None:
 #: Written by the machine for itself; may change without notice.
 INTERNAL = {
     "Connection": {"discovered"},
-    "Token": {"lease_owner", "lease_until", "refresh_started_at", "interruptions", "replaces_refused"},
+    "Token": {"lease_owner", "lease_until", "refresh_started_at", "interruptions", "refused_when_new"},
     "AuthorizationAttempt": {"state", "verifier", "nonce", "fingerprint"},
 }
 

@@ -21,6 +21,9 @@ class TokenSource(Protocol):
     def renew(self, rejected: str) -> str | None:
         """Another token after the API refused ``rejected``; None where there is none to be had."""
 
+    def refused(self, token: str) -> None:
+        """Take note that the API refused the new ``token`` as well."""
+
 
 class Credentials(Protocol):
     """What a method may ask of the connection it authenticates.
@@ -80,6 +83,9 @@ class AuthMethod(AuthBase):
         """Authenticate a request anew after a 401; False where nothing new is to be had."""
         del request
         return False
+
+    def refused(self) -> None:
+        """Take note that the credential which ``renew`` gave was refused as well: it is not the reason."""
 
 
 _registry: dict[str, type[AuthMethod]] = {}

@@ -47,6 +47,10 @@ class Tokened(Placed):
         self.place(request, token)
         return True
 
+    def refused(self) -> None:
+        """Tell where the token comes from."""
+        self._source.refused(self.sent_token)
+
 
 class OAuth2(Tokened):
     """What the grants of OAuth 2 share: a client that authenticates has a secret."""

@@ -57,7 +57,7 @@ def _replace(
     token.generation += 1
     for name, value in {**NOTHING_FAILED, **NOTHING_BEGUN}.items():
         setattr(token, name, value)
-    token.replaces_refused, token.learned_life = False, None
+    token.refused_when_new, token.learned_life = False, None
     token.refresh_life = None
     token.save()
     connection.token = token

@@ -85,7 +85,8 @@ class ApiSession(PlainSession):
     - ``response.url`` and the texts of errors are redacted; ``response.request`` is what was sent.
 
     ``timeout`` is in seconds. ``renew`` authenticates a request anew, in place, after a 401; it returns False
-    where there is nothing newer. ``expired(response, is_read)`` says which answers are treated as one, whether
+    where there is nothing newer. ``refused`` is called when the new one is refused as well.
+    ``expired(response, is_read)`` says which answers are treated as one, whether
     their body was read or not. ``configure`` is
     called once, before the first request, for what may fail.
     ``default_body`` is merged under JSON objects and forms. ``redact`` takes credentials out of a
@@ -101,6 +102,7 @@ class ApiSession(PlainSession):
         auth: AuthBase,
         timeout: float = 10.0,
         renew: Callable[[PreparedRequest], bool] | None = None,
+        refused: Callable[[], None] | None = None,
         configure: Callable[[ApiSession], None] | None = None,
         default_headers: Mapping[str, Any] | None = None,
         default_params: Mapping[str, Any] | None = None,
@@ -116,6 +118,7 @@ class ApiSession(PlainSession):
         self.wire = wire
         self.auth = self._own_auth = auth
         self._renew = renew
+        self._refused = refused
         self.expired = expired or _is_unauthorized
         self._configure = configure
         self._session_headers = SessionHeaders()
@@ -239,6 +242,8 @@ class ApiSession(PlainSession):
             drain(response)
             response = self._transmit(again, kwargs)
             again.hooks = hooks
+            if self._refused is not None and self.expired(response, not kwargs.get("stream")):
+                self._refused()
         if hooks and any(hooks.values()):
             response = self._redacted(_run_hooks("response", hooks, response, **kwargs))
         return response, again or request

@@ -542,7 +542,7 @@ class Migration(migrations.Migration):
                 ("failed_at", models.DateTimeField(blank=True, null=True)),
                 ("failure", models.TextField(blank=True, default="")),
                 ("retry_after_at", models.DateTimeField(blank=True, null=True)),
-                ("replaces_refused", models.BooleanField(default=False)),
+                ("refused_when_new", models.BooleanField(default=False)),
                 ("learned_life", models.FloatField(blank=True, null=True)),
                 ("refresh_life", models.FloatField(blank=True, null=True)),
                 (

@@ -247,7 +247,7 @@ class _Renewal:
     def _stored(self, token: Token, granted: Granted) -> Token | None:
         connection = self.connection
         values = token.renewed_by(granted, scope=token.scope or connection.scope)
-        values["replaces_refused"] = bool(self.wanted.rejected)
+        values["refused_when_new"] = False
         if self.wanted.learned is not None:
             values["learned_life"] = min(self.wanted.learned, token.learned_life or self.wanted.learned)
         renewed = self._written(token, values)

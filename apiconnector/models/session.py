@@ -108,6 +108,11 @@ class _Deferred(AuthBase):
         self.require_unmoved()
         return True
 
+    def refused(self) -> None:
+        """Tell the method that its new credential was refused as well."""
+        if self._method is not None:
+            self._method.refused()
+
     def _with_token(self, request: PreparedRequest, method: AuthMethod) -> PreparedRequest:
         """Add the defaults that name the access token, which is not the same one for the whole session."""
         connection = self._connection
@@ -164,6 +169,7 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
         destinations=_destinations(connection, auth.goes_to),
         auth=auth,
         renew=auth.renew,
+        refused=auth.refused,
         expired=expiry.rule_of(connection),
         configure=partial(_configure, connection, auth),
         redact=Redaction(connection),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: A session looks at the token row again after this many seconds.
 LOOK_AGAIN_AFTER = 5.0
-#: A token that took the place of a refused one, and is refused itself within this many seconds, is not the reason.
+#: Where a new token was refused at once, another one is asked for after this many seconds only.
 FRESH = 60.0
 #: A token that is refused earlier than this, in seconds, was ended by somebody and not by its age.
 SHORTEST_LIFE = 300.0
@@ -63,13 +63,19 @@ class TokenSource:
         age = (now - token.issued_at).total_seconds()
         if not validity.can_renew(self._connection, token):
             return None
-        if token.replaces_refused and age < FRESH:
-            if token.learned_life is not None:
-                # Nor was the age of the one before.
-                apart.afterwards(partial(Token.objects.filter(pk=token.pk).update, learned_life=None))
+        if token.refused_when_new and age < FRESH:
             return None
         learned = age if token.expires_at is None and age >= SHORTEST_LIFE else None
         return self._reveal(self._obtain(Wanted(rejected, learned=learned)))
+
+    def refused(self, token: str) -> None:
+        """Take note that a new token was refused as well: not its age is the reason, nor was that of the one before."""
+        newest = self._token
+        if newest is None or self._reveal(newest) != token:
+            return
+        newest.refused_when_new, newest.learned_life = True, None
+        rows = Token.objects.filter(pk=newest.pk, generation=newest.generation)
+        apart.afterwards(partial(rows.update, refused_when_new=True, learned_life=None))
 
     def refresh(self) -> Token:
         """Another token now, also where the one there still works; one that another process stores meanwhile counts.

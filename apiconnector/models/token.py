@@ -130,8 +130,8 @@ class Token(models.Model):
     failed_at = models.DateTimeField(null=True, blank=True)
     failure = models.TextField(blank=True, default="")
     retry_after_at = models.DateTimeField(null=True, blank=True)
-    #: Whether it was asked for because the API refused the one before: refused itself soon after, it is not the reason.
-    replaces_refused = models.BooleanField(default=False)
+    #: Whether the API refused it at once, as it had refused the one before: then the token is not the reason.
+    refused_when_new = models.BooleanField(default=False)
     #: Seconds that a token of this connection lived until it was refused, where the provider states no lifetime.
     learned_life = models.FloatField(null=True, blank=True)
     #: The longest life in seconds that a refresh token of this grant was stated to have.
