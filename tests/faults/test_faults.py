@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHARE = 0.1
-AT_ONCE = 4
+AT_ONCE = 6
 
 
 @pytest.fixture(scope="module")
