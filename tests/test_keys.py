@@ -678,7 +678,7 @@ class TestWhileOthersWrite:
         settings.APICONNECTOR_KEYS = [NEW, OLD]
         assert call("rotate").status == call("verify").status == 0
         answer = TokenAnswer("access-2", "", "Bearer", None, None, None, {})
-        assert Token.objects.store(token, token.renewed_by(Granted(answer, {}), scope=""), owner="me")
+        assert Token.objects.store(token, token.renewed_by(Granted(answer, {}), scope=""))
         settings.APICONNECTOR_KEYS = [NEW]
         stored_now = Token.objects.get()
         assert stored_now.access_token.reveal() == "access-2"

@@ -509,7 +509,7 @@ class TestConfirm:
         answer = TokenAnswer(
             "access-2", "refresh-2", "bearer", expires_at=None, refresh_expires_at=None, scope=None, raw={}
         )
-        assert Token.objects.store(token, token.renewed_by(Granted(answer, {}), scope="read"), owner="theirs")
+        assert Token.objects.store(token, token.renewed_by(Granted(answer, {}), scope="read"))
         now = Token.objects.get()
         assert (now.site, now.refresh_token.reveal(), now.lease_owner) == (STAGING, "refresh-2", "")
 

@@ -259,10 +259,10 @@ class _Renewal:
 
     def _written(self, token: Token, values: dict[str, Any]) -> Token | None:
         """Store the columns of a renewed token; None when somebody else's newer token is there already."""
-        keep = partial(unsaved.keep, token, values, owner=self.owner, using=apart.database())
+        keep = partial(unsaved.keep, token, values, using=apart.database())
         try:
             with apart.brief():
-                is_stored = Token.objects.store(token, values, owner=self.owner)
+                is_stored = Token.objects.store(token, values)
         except (DatabaseError, InterfaceError):
             # Not lost: it is in this process, and written as soon as the database lets it.
             keep()

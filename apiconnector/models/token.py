@@ -78,15 +78,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
             values["refresh_started_at"] = Coalesce("refresh_started_at", DatabaseNow())
         self.filter(**as_read).update(**values)
 
-    def store(self, token: Token, values: Mapping[str, Any], *, owner: str) -> bool:
+    def store(self, token: Token, values: Mapping[str, Any]) -> bool:
         """Write a refreshed token; false where another generation is there already.
 
-        An answer that comes after the lease's end is stored like any other, but leaves alone the lease that somebody
-        else has taken meanwhile: with a new generation there, their refused request is not believed.
+        An answer that comes after the lease's end is stored like any other. The lease that somebody else has taken
+        meanwhile was one on the generation that is gone, and so are the journal and the workers that died with it: with
+        a new generation there, their refused request is not believed.
         """
         rows = self.filter(pk=token.pk, generation=token.generation)
-        renewed = {**NOTHING_FAILED, **values, "generation": F("generation") + 1}
-        return rows.filter(lease_owner=owner).update(**renewed, **NOTHING_BEGUN) == 1 or rows.update(**renewed) == 1
+        renewed = {**NOTHING_BEGUN, **NOTHING_FAILED, **values, "generation": F("generation") + 1}
+        return rows.update(**renewed) == 1
 
 
 def _failed(failure: str, retry_after: float | None) -> dict[str, Any]:

@@ -39,7 +39,6 @@ class _Kept:
     using: str
     pk: int
     generation: int
-    owner: str
     values: Mapping[str, Any] = field(repr=False)
 
 
@@ -47,12 +46,12 @@ class _Kept:
 _kept: dict[str, _Kept] = {}
 
 
-def keep(token: Token, values: Mapping[str, Any], *, owner: str, using: str) -> None:
+def keep(token: Token, values: Mapping[str, Any], *, using: str) -> None:
     """Keep the columns that replace those of ``token`` until a table has them for good."""
     key = token.access_token.stored
     if not key or token.pk is None:
         return  # the site's own first token: another one is had for the asking
-    _kept[key] = _Kept(using, token.pk, token.generation, owner, dict(values))
+    _kept[key] = _Kept(using, token.pk, token.generation, dict(values))
     problem = f"A new token of connection row {token.pk} could not be stored: authorize again."
     insist(partial(_store, _kept[key]), using=using, problem=problem, finally_do=partial(_kept.pop, key, None))
 
@@ -121,7 +120,7 @@ def _store(kept: _Kept) -> None:
     rows = Token.objects.using(kept.using).filter(pk=kept.pk)
     token = rows.only("pk", "generation").first()
     if token is not None and token.generation == kept.generation:
-        rows.store(token, kept.values, owner=kept.owner)
+        rows.store(token, kept.values)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
