@@ -37,6 +37,11 @@ POLL: Final = 0.05
 #: A refresh token that was sent by workers which died is not sent again after this many of them.
 MOST_INTERRUPTIONS: Final = 2
 
+#: On SQLite: a write that took longer than this, in seconds, waited for somebody's transaction, which may have stored a
+#: token and have been rolled back; it is written again within the other time.
+_UNHINDERED: Final = 0.02
+_GRACE: Final = 0.5
+
 
 class BusyError(Exception):
     """Somebody else renews the token, or has just failed to; nobody waits for it."""
@@ -99,6 +104,8 @@ class _Renewal:
     def __init__(self, connection: Connection, wanted: Wanted) -> None:
         self.connection, self.wanted = connection, wanted
         self.owner = secrets.token_hex(16)
+        #: Whether a lock had to be waited for.
+        self.was_locked = False
         self.lease_seconds = 2 * connection.timeout_seconds + 5
 
     def run(self, known: Token | None = None) -> Token:
@@ -196,16 +203,33 @@ class _Renewal:
                 # From inside of a transaction nobody sees how it ends.
                 raise apart.UnreachableError
             return False
+        began = time.monotonic()
         try:
             with apart.brief():
-                return Token.objects.acquire_lease(token, owner=self.owner, seconds=self.lease_seconds)
+                is_leased = Token.objects.acquire_lease(token, owner=self.owner, seconds=self.lease_seconds)
+            self.was_locked |= time.monotonic() - began > _UNHINDERED
+            return is_leased and not (is_sqlite and self.was_locked and not shares and self._is_stored_now(token))
         except OperationalError:
+            self.was_locked = True
             # A lock: on SQLite of whoever writes just now, elsewhere perhaps of the caller who waits for this.
             if shares if is_sqlite else apart.is_apart():
                 raise apart.UnreachableError from None
             if shares:
                 raise
             return False
+
+    def _is_stored_now(self, token: Token) -> bool:
+        """Whether a token appears that another process had stored in a transaction which was rolled back just now.
+
+        It writes it again as soon as the lock is free; but this one may have been the first to get it.
+        """
+        until = time.monotonic() + _GRACE
+        while time.monotonic() < until:
+            if self._is_outdated(token):
+                apart.afterwards(partial(Token.objects.release_lease, token, owner=self.owner))
+                return True
+            time.sleep(POLL)
+        return False
 
     def _renewed(self, token: Token) -> Token | None:
         """Ask, and store the answer; None when what is in the row now has to be looked at again."""

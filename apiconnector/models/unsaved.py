@@ -30,6 +30,8 @@ _LONGEST: Final = 600
 #: The same once the process ends otherwise: who is still in a transaction then will not end it.
 _LONGEST_AT_EXIT: Final = 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+#: The same on SQLite, where nobody else should get the lock between the rollback and this.
+_PAUSE_SQLITE: Final = 0.01
 
 
 @dataclass
@@ -95,14 +97,20 @@ def _write(write: Callable[[], object], using: str, problem: str, finally_do: Ca
     try:
         while True:
             time.sleep(pause)
+            is_sqlite = connections[using].vendor == "sqlite"
             try:
+                if is_sqlite:
+                    # It asks again sooner than SQLite would.
+                    with connections[using].cursor() as cursor:
+                        cursor.execute("PRAGMA busy_timeout = 0")
                 # Blocks, or fails, as long as a transaction that has written the row goes on.
                 write()
             except (DatabaseError, InterfaceError):
-                connections[using].close()
+                if not is_sqlite:
+                    connections[using].close()
             else:
                 return
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            pause = _PAUSE_SQLITE if is_sqlite else min(pause * 1.5, _LONGEST_PAUSE)
             now = time.monotonic()
             if ended_at is None and not main.is_alive():
                 ended_at = now
