@@ -54,7 +54,7 @@ def keep(token: Token, values: Mapping[str, Any], *, using: str) -> None:
     if not key or token.pk is None:
         return  # the site's own first token: another one is had for the asking
     _kept[key] = _Kept(using, token.pk, token.generation, dict(values))
-    problem = f"A new token of connection row {token.pk} could not be stored: authorize again."
+    problem = f"A new token of “{token.connection}” could not be stored: authorize again."
     insist(partial(_store, _kept[key]), using=using, problem=problem, finally_do=partial(_kept.pop, key, None))
 
 

@@ -9,6 +9,7 @@ from tests.faults.deaths import INTERRUPTED, asks_for_a_person, works_after_auth
 from tests.faults.fault import TIMEOUT, fault
 
 if TYPE_CHECKING:
+    from tests.faults.provider import Plan
     from tests.faults.site import Process, Site
 
 
@@ -61,8 +62,8 @@ def stopped_and_overtaken(site: Site) -> str:
     return "the late answer is not stored, its caller goes on with the newer token; token requests: 2"
 
 
-@fault("Stopped before the save, and it goes on while the other one is asking", mostly_waits=True)
-def stopped_and_in_time(site: Site) -> str:
+def goes_on_while_another_asks(site: Site) -> tuple[Process, Process, Plan]:
+    """The one that was stopped has stored its answer; the provider holds the other one's request."""
     first, second = stopped_before_the_save(site)
     site.provider.revokes_family = False
     plan = site.provider.plan(holds="before")
@@ -70,6 +71,12 @@ def stopped_and_in_time(site: Site) -> str:
     plan.wait()
     first.send(signal.SIGCONT)
     assert first.hear() == ["200"]
+    return first, second, plan
+
+
+@fault("Stopped before the save, and it goes on while the other one is asking", mostly_waits=True)
+def stopped_and_in_time(site: Site) -> str:
+    first, second, plan = goes_on_while_another_asks(site)
     plan.proceed.set()
     assert second.hear() == ["200"], "a refusal is believed only after reading again"
     state = second.ask("state")
@@ -81,13 +88,7 @@ def stopped_and_in_time(site: Site) -> str:
 
 @fault("The same, and the one that was asking is killed: the next refresh starts from nothing", mostly_waits=True)
 def stopped_in_time_and_the_other_killed(site: Site) -> str:
-    first, second = stopped_before_the_save(site)
-    site.provider.revokes_family = False
-    plan = site.provider.plan(holds="before")
-    second.tell("call")
-    plan.wait()
-    first.send(signal.SIGCONT)
-    assert first.hear() == ["200"]
+    first, second, plan = goes_on_while_another_asks(site)
     second.send(signal.SIGKILL)
     plan.proceed.set()
     assert first.ask("call") == ["200"]

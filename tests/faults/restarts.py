@@ -16,6 +16,7 @@ from tests.faults.site import opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.faults.provider import Plan
     from tests.faults.servers import Server
     from tests.faults.site import Process, Site
 
@@ -47,13 +48,19 @@ def nothing_is_lost(site: Site, first: Process, second: Process) -> str:
     return "the call in hand worked, the new token is in the table, and others use it; token requests: 1"
 
 
+def crashed_while_the_provider_answers(own: Site, server: Server, first: Process) -> Plan:
+    """The provider has rotated the token and holds its answer; the database is gone."""
+    plan = own.provider.plan(holds="after")
+    first.tell("call")
+    plan.wait()
+    server.crash()
+    return plan
+
+
 @fault("The database crashes and is back before the answer comes", on=SERVERS)
 def database_back_before_the_answer(site: Site) -> str:
     with on_its_own_server(site) as (own, server, first, second):
-        plan = own.provider.plan(holds="after")
-        first.tell("call")
-        plan.wait()
-        server.crash()
+        plan = crashed_while_the_provider_answers(own, server, first)
         server.start()
         plan.proceed.set()
         assert first.hear() == ["200"]
@@ -63,10 +70,7 @@ def database_back_before_the_answer(site: Site) -> str:
 @fault(f"The database is away when the answer comes, and back {AWAY:.0f} s later", on=SERVERS)
 def database_away_when_the_answer_comes(site: Site) -> str:
     with on_its_own_server(site) as (own, server, first, second):
-        plan = own.provider.plan(holds="after")
-        first.tell("call")
-        plan.wait()
-        server.crash()
+        plan = crashed_while_the_provider_answers(own, server, first)
         plan.proceed.set()
         assert first.hear() == ["200"], "the token is used from memory"
         time.sleep(AWAY)
@@ -77,10 +81,7 @@ def database_away_when_the_answer_comes(site: Site) -> str:
 @fault("The same, and the process that has the token ends meanwhile", on=SERVERS)
 def database_away_and_the_process_ends(site: Site) -> str:
     with on_its_own_server(site) as (own, server, first, second):
-        plan = own.provider.plan(holds="after")
-        first.tell("call")
-        plan.wait()
-        server.crash()
+        plan = crashed_while_the_provider_answers(own, server, first)
         plan.proceed.set()
         assert first.hear() == ["200"]
         first.leave()
