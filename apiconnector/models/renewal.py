@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 from django.db.models import F
 
 from apiconnector.client import bounded
@@ -24,6 +23,7 @@ from apiconnector.exceptions import (
 from apiconnector.models import apart, clock, health, site, token_requests, unsaved, validity
 from apiconnector.models.clock import DatabaseNow
 from apiconnector.models.event import ConnectionEvent
+from apiconnector.models.lease import POLL, Lease, is_outdated
 from apiconnector.models.token import Token
 
 if TYPE_CHECKING:
@@ -32,15 +32,8 @@ if TYPE_CHECKING:
     from apiconnector.models.connection import Connection
     from apiconnector.models.token_requests import Granted
 
-#: How often a caller looks whether the one who holds the lease is done, in seconds.
-POLL: Final = 0.05
 #: A refresh token that was sent by workers which died is not sent again after this many of them.
 MOST_INTERRUPTIONS: Final = 2
-
-#: On SQLite: a write that took longer than this, in seconds, waited for somebody's transaction, which may have stored a
-#: token and have been rolled back; it is written again within the other time.
-_UNHINDERED: Final = 0.02
-_GRACE: Final = 0.5
 
 
 class BusyError(Exception):
@@ -103,14 +96,11 @@ class _Renewal:
 
     def __init__(self, connection: Connection, wanted: Wanted) -> None:
         self.connection, self.wanted = connection, wanted
-        self.owner = secrets.token_hex(16)
-        #: Whether a lock had to be waited for.
-        self.was_locked = False
-        self.lease_seconds = 2 * connection.timeout_seconds + 5
+        self.lease = Lease(2 * connection.timeout_seconds + 5)
 
     def run(self, known: Token | None = None) -> Token:
         """Renew or adopt; ``known`` is what the caller sees of it, from inside a transaction."""
-        give_up_at = time.monotonic() + 2 * self.lease_seconds
+        give_up_at = time.monotonic() + 2 * self.lease.seconds
         while True:
             token = look(self.connection)
             if token is None and known is not None:
@@ -120,7 +110,7 @@ class _Renewal:
                 return token
             self._require_renewable(token)
             self._require_no_pause(token)
-            if self._leased(token):
+            if self.lease.take(token):
                 renewed = self._renewed(token)
                 if renewed is not None:
                     return renewed
@@ -193,48 +183,10 @@ class _Renewal:
                 act=Act.ADMINISTRATOR if is_refused else Act.NOBODY,
             )
 
-    def _leased(self, token: Token) -> bool:
-        """Take the lease on what was just looked at: whoever stored another generation makes this miss."""
-        is_held = token.lease_until is not None and token.lease_until > clock.now()
-        is_sqlite = connections[apart.database()].vendor == "sqlite"
-        shares = apart.in_transaction() and not apart.must_stay()
-        if is_held:
-            if is_sqlite and shares:
-                # From inside of a transaction nobody sees how it ends.
-                raise apart.UnreachableError
-            return False
-        began = time.monotonic()
-        try:
-            with apart.brief():
-                is_leased = Token.objects.acquire_lease(token, owner=self.owner, seconds=self.lease_seconds)
-            self.was_locked |= time.monotonic() - began > _UNHINDERED
-            return is_leased and not (is_sqlite and self.was_locked and not shares and self._is_stored_now(token))
-        except OperationalError:
-            self.was_locked = True
-            # A lock: on SQLite of whoever writes just now, elsewhere perhaps of the caller who waits for this.
-            if shares if is_sqlite else apart.is_apart():
-                raise apart.UnreachableError from None
-            if shares:
-                raise
-            return False
-
-    def _is_stored_now(self, token: Token) -> bool:
-        """Whether a token appears that another process had stored in a transaction which was rolled back just now.
-
-        It writes it again as soon as the lock is free; but this one may have been the first to get it.
-        """
-        until = time.monotonic() + _GRACE
-        while time.monotonic() < until:
-            if self._is_outdated(token):
-                apart.afterwards(partial(Token.objects.release_lease, token, owner=self.owner))
-                return True
-            time.sleep(POLL)
-        return False
-
     def _renewed(self, token: Token) -> Token | None:
         """Ask, and store the answer; None when what is in the row now has to be looked at again."""
         connection = self.connection
-        release = partial(Token.objects.release_lease, token, owner=self.owner)
+        release = partial(Token.objects.release_lease, token, owner=self.lease.owner)
         died = token.interruptions + bool(token.lease_owner)
         if connection.method.needs_person and died >= MOST_INTERRUPTIONS:
             apart.afterwards(partial(release, is_unanswered=True))
@@ -254,14 +206,10 @@ class _Renewal:
         words: Any = {"failure": str(failure), "retry_after": failure.retry_after}
         words["is_unanswered"] = failure.is_unanswered
         apart.afterwards(partial(release, **words), again=partial(Token.objects.note_failure, token, **words))
-        if failure.act is Act.PERSON and self._is_outdated(token):
+        if failure.act is Act.PERSON and is_outdated(token):
             return None  # believed only after reading again: the refused token was not the newest
         self._fail(token, failure)
         return None
-
-    def _is_outdated(self, token: Token) -> bool:
-        rows = Token.objects.using(apart.database()).filter(pk=token.pk)
-        return rows.exclude(generation=token.generation).exists()
 
     def _ask(self, token: Token) -> Granted:
         if self.connection.method.needs_person:
