@@ -175,7 +175,9 @@ def test_an_api_that_refuses_the_new_token_too_teaches_no_life(server: TokenServ
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_nobody_expected_rests_too(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_expected_rests_too(
+    server: TokenServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     authorized(server, left=20)
     count = []
 
@@ -184,11 +186,11 @@ def test_what_nobody_expected_rests_too(server: TokenServer, monkeypatch: pytest
         raise ZeroDivisionError
 
     monkeypatch.setattr(token_requests, "refresh", broken)
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
     for _ in range(4):
         assert call() == 200
         assert ahead.wait()
     assert len(count) == 1
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
 
 
 @pytest.mark.django_db(transaction=True)

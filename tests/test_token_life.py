@@ -286,6 +286,27 @@ def test_a_database_that_is_away_when_the_answer_comes(server: TokenServer, monk
     assert not unsaved._kept
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_token_kept_in_memory_is_not_written_into_the_row_of_another_with_its_number(server: TokenServer) -> None:
+    """Tests of a site begin with the same numbers again and again."""
+    authorized(server)
+    token = Token.objects.get()
+    kept = unsaved._Kept(
+        "default", token.pk, token.generation, token.issued_at - timedelta(seconds=1), {"refresh_token": "another's"}
+    )
+    unsaved._store(kept)
+    assert stored() == (1, "refresh-1")
+
+
+def test_where_no_database_is_allowed_any_more_it_gives_up(caplog: pytest.LogCaptureFixture) -> None:
+    """As in a site's tests with pytest: one has ended, and none that uses the database has begun."""
+    done: list[bool] = []
+    unsaved.insist(Token.objects.count, using="default", finally_do=lambda: done.append(True))
+    settled()
+    assert done == [True]
+    assert [record.levelname for record in caplog.records if record.name == "apiconnector.models.unsaved"] == ["ERROR"]
+
+
 @pytest.mark.django_db
 class TestPauses:
     def test_the_endpoint_is_left_alone_after_a_few_failures(self, server: TokenServer) -> None:

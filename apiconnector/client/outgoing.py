@@ -93,12 +93,12 @@ class SessionHeaders:
         request.headers = headers
 
     def _checked_of(self, own: Mapping[Any, Any]) -> dict[str, Any] | None:
-        """The session's headers; None where requests has to make something of their names."""
-        session = {name: value for name, value in own.items() if value is not None}
+        """The session's headers; None where requests has to make something of their names, or takes one away."""
+        session = dict(own.items())
         if session != self._checked:
-            check_headers(session)
-            if not _is_plain(session):
+            if None in session.values() or not _is_plain(session):
                 return None
+            check_headers(session)
             self._checked = session
         return session
 

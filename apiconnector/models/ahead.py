@@ -92,6 +92,8 @@ def _renew(model: type[Connection], pk: int) -> None:
     except (ApiConnectorError, DatabaseError, InterfaceError) as error:
         rest = 0.0 if isinstance(error, TokenRequestFailed) else _REST_FAILED
         logger.warning("A token could not be renewed ahead of its end. The old one is used on. %s", error)
+    except Exception:
+        logger.exception("A token could not be renewed ahead of its end. The old one is used on.")
     finally:
         now = time.monotonic()
         if len(_done) >= _MOST_REMEMBERED:

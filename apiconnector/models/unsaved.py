@@ -22,6 +22,7 @@ from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
 logger = get_logger(__name__)
 
@@ -41,6 +42,7 @@ class _Kept:
     using: str
     pk: int
     generation: int
+    issued_at: datetime
     values: Mapping[str, Any] = field(repr=False)
 
 
@@ -53,7 +55,7 @@ def keep(token: Token, values: Mapping[str, Any], *, using: str) -> None:
     key = token.access_token.stored
     if not key or token.pk is None:
         return  # the site's own first token: another one is had for the asking
-    _kept[key] = _Kept(using, token.pk, token.generation, dict(values))
+    _kept[key] = _Kept(using, token.pk, token.generation, token.issued_at, dict(values))
     problem = f"A new token of “{token.connection}” could not be stored: authorize again."
     insist(partial(_store, _kept[key]), using=using, problem=problem, finally_do=partial(_kept.pop, key, None))
 
@@ -117,6 +119,9 @@ def _write(write: Callable[[], object], using: str, problem: str, finally_do: Ca
             if now - began > _LONGEST or (ended_at is not None and now - ended_at > _LONGEST_AT_EXIT):
                 logger.error(problem)
                 return
+    except Exception:
+        # Whatever it is, such as a test that has ended and whose runner allows no database any more.
+        logger.exception(problem)
     finally:
         if finally_do is not None:
             finally_do()
@@ -124,10 +129,10 @@ def _write(write: Callable[[], object], using: str, problem: str, finally_do: Ca
 
 
 def _store(kept: _Kept) -> None:
-    """Store the token in its row, unless that has a newer one, or is gone."""
+    """Store the token in its row, unless that has a newer one, is gone, or its number was given to another's token."""
     rows = Token.objects.using(kept.using).filter(pk=kept.pk)
-    token = rows.only("pk", "generation").first()
-    if token is not None and token.generation == kept.generation:
+    token = rows.only("pk", "generation", "issued_at").first()
+    if token is not None and (token.generation, token.issued_at) == (kept.generation, kept.issued_at):
         rows.store(token, kept.values)
 
 
