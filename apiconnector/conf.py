@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -23,6 +22,9 @@ from django.utils.module_loading import import_string
 from apiconnector.exceptions import ConfigurationError
 
 logger = logging.getLogger(__name__)
+
+#: The longest time-out of a connection or feed, in seconds.
+MAX_TIMEOUT = 3600
 
 #: Every setting there is; a check names any other ``APICONNECTOR_…`` as a mistake.
 NAMES = (
@@ -89,6 +91,8 @@ def _usable_keys(value: Any) -> tuple[str, ...] | str:
 
 @lru_cache(maxsize=16)  # asked for with every secret that is opened
 def _first_unusable(keys: tuple[Any, ...]) -> int:
+    from cryptography.fernet import Fernet
+
     for position, key in enumerate(keys):
         try:
             Fernet(key)

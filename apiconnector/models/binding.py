@@ -20,7 +20,6 @@ from apiconnector.fields import EncryptedField, EncryptedJSONField, EncryptedTex
 from apiconnector.models import hosts
 from apiconnector.models.addresses import Addressed
 from apiconnector.redaction import SHORT, remember
-from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -147,6 +146,8 @@ class BoundSecrets(Addressed):
 
     def _secrets_in_use(self) -> Iterator[tuple[str, Secret[Any]]]:
         """The secrets of the method, and those the defaults name. Others are not sent, and the form hides them."""
+        from apiconnector.templating import names_in
+
         method = self.method_or_none
         used = {"secret_variables", *(method.fields if method else ())}
         with suppress(TemplateError):

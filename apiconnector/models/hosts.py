@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from apiconnector.client import Origin
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating import compile_template
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from apiconnector.client import Origin
 
 #: The columns of a connection that hold an address its secrets may be sent to.
 ADDRESS_FIELDS = ("base_url", "authorization_url", "token_url", "refresh_url", "revocation_url")
@@ -59,6 +59,8 @@ def named(addresses: tuple[tuple[str, str], ...], allowed: tuple[str, ...]) -> N
 
 def of_address(address: str) -> str:
     """The entry of an address."""
+    from apiconnector.client import Origin
+
     try:
         return _written(Origin.of(address))
     except ValueError:
@@ -66,6 +68,8 @@ def of_address(address: str) -> str:
 
 
 def _of_allowed(entry: str) -> str:
+    from apiconnector.client import Origin
+
     dot = "." if entry.startswith(".") else ""
     try:
         return dot + _written(Origin.of(f"https://{entry.removeprefix('.')}"))
@@ -131,6 +135,8 @@ def filled(template: str, names: Mapping[str, Any], *, is_address: bool, missing
 
 
 def _needs(template: str, missing: Collection[str]) -> bool:
+    from apiconnector.templating import compile_template
+
     if not missing:
         return False
     try:
@@ -141,6 +147,8 @@ def _needs(template: str, missing: Collection[str]) -> bool:
 
 
 def _filled(template: str, names: Mapping[str, Any], *, is_address: bool) -> str:
+    from apiconnector.templating import compile_template
+
     compiled = compile_template(template)
     may_begin = is_address or len(compiled.parts) == 1
     before = ""
