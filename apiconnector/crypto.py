@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
 
@@ -43,12 +42,13 @@ def generate_key() -> str:
     return Fernet.generate_key().decode()
 
 
-@dataclass(frozen=True, repr=False)
 class Envelope:
     """What a stored secret holds: its value, and the hosts (``host:port``) the value may be sent to."""
 
-    value: Any
-    hosts: frozenset[str]
+    __slots__ = ("hosts", "value")
+
+    def __init__(self, value: Any, hosts: frozenset[str]) -> None:
+        self.value, self.hosts = value, hosts
 
 
 @clean_frames

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
@@ -32,8 +31,7 @@ DEFAULT_FIELDS = ("default_headers", "default_params", "default_body")
 _TOKEN_FIELDS = ("access_token", "refresh_token")
 
 
-@dataclass(frozen=True)
-class Seal:
+class Seal(NamedTuple):
     """What keeps secrets from being sent: ``hosts`` (in words) that are new to them.
 
     ``columns`` are the connection's own secrets, by name and in the words of the form; ``holds_token`` is whether the

@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apiconnector.exceptions import TemplateError
 
@@ -37,8 +36,7 @@ _DECIDED = re.compile(r"[^/?#]*//[^/?#]*[/?#]")
 _LABEL = re.compile(r"[A-Za-z0-9-]+")
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """The hosts a connection names, and the columns that name each."""
 
     hosts: frozenset[str]
