@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from copy import copy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils.functional import cached_property
-from django.utils.text import capfirst
 
 from apiconnector import auth
 from apiconnector.crypto import Secret
@@ -23,34 +22,13 @@ from apiconnector.redaction import SHORT, remember
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from apiconnector.models.seal import Seal
     from apiconnector.models.token import Token
 
 SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key", "secret_variables")
 #: What is sent with every request, filled with placeholders that may name secrets.
 DEFAULT_FIELDS = ("default_headers", "default_params", "default_body")
 _TOKEN_FIELDS = ("access_token", "refresh_token")
-
-
-class Seal(NamedTuple):
-    """What keeps secrets from being sent: ``hosts`` (in words) that are new to them.
-
-    ``columns`` are the connection's own secrets, by name and in the words of the form; ``holds_token`` is whether the
-    token is among them.
-    """
-
-    hosts: str
-    columns: dict[str, str]
-    holds_token: bool
-
-    @property
-    def reason(self) -> str:
-        """Why, and what to do next."""
-        acts = [f"type again: {', '.join(self.columns.values())}"] if self.columns else []
-        acts += ["authorize again"] if self.holds_token else []
-        return (
-            f"New since the secrets were entered: {self.hosts}. Nothing is sent until that is confirmed. "
-            f"{capfirst('; then '.join(acts))}. Or take the new host out again."
-        )
 
 
 class Opened(set[str]):
@@ -136,6 +114,8 @@ class BoundSecrets(Addressed):
         new = {name: _new_to(secret, named.hosts) for name, secret in self._secrets_in_use()}
         if not any(new.values()):
             return None
+        from apiconnector.models.seal import Seal
+
         return Seal(
             hosts=self._in_words(frozenset().union(*new.values()), named),
             columns={name: self.label_of(name) for name in SECRET_FIELDS if new.get(name)},
