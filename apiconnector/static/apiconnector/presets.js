@@ -26,5 +26,12 @@ document.addEventListener("DOMContentLoaded", () => {
         }
     });
     filter(); // the browser may have kept what was typed
-    box.focus(); // here adding begins, not at the form's first field
+    // Here adding begins, not at the form's first field, which a script of Django's takes the focus to, sooner or later.
+    box.focus();
+    window.addEventListener("load", () => {
+        const focused = document.activeElement;
+        if (focused !== box && (!("defaultValue" in focused) || focused.value === focused.defaultValue)) {
+            box.focus();
+        }
+    });
 });
