@@ -4,8 +4,18 @@ from apiconnector.models.attempt import AuthorizationAttempt
 from apiconnector.models.connection import Connection
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.feed import Feed
+from apiconnector.models.file import FeedFile
 from apiconnector.models.run import FeedRun
 from apiconnector.models.testing import TestResult
 from apiconnector.models.token import Token
 
-__all__ = ["AuthorizationAttempt", "Connection", "ConnectionEvent", "Feed", "FeedRun", "TestResult", "Token"]
+__all__ = [
+    "AuthorizationAttempt",
+    "Connection",
+    "ConnectionEvent",
+    "Feed",
+    "FeedFile",
+    "FeedRun",
+    "TestResult",
+    "Token",
+]

@@ -33,13 +33,22 @@ class Feed(models.Model):
         DELETE = "DELETE", "DELETE"
 
     class BodyFormat(models.TextChoices):
-        """How the body is written. Multipart and text are not sent yet."""
+        """How the body is written."""
 
         NONE = "none", "No body"
         JSON = "json", "JSON"
         FORM = "form", "Form"
-        MULTIPART = "multipart", "Multipart (not available yet)"
-        TEXT = "text", "Text (not available yet)"
+        MULTIPART = "multipart", "Multipart: fields and files"
+        TEXT = "text", "Text, such as XML or GraphQL; or one file as it is"
+
+    class EmptyValues(models.TextChoices):
+        """What becomes of a placeholder whose name is missing, or whose value is null, "", [] or {}."""
+
+        KEEP = "keep", "Sent as they are; a missing one is an error"
+        OMIT = "omit", "Left out"
+        NULL = "null", "Sent as null"
+        EMPTY = "empty", "Sent as an empty text"
+        REFUSE = "refuse", "An error: nothing is sent"
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True, help_text="The name code uses: run_feed(“slug”, data).")
@@ -47,7 +56,19 @@ class Feed(models.Model):
     trigger = models.CharField(
         max_length=100, blank=True, db_index=True, help_text="Runs when code says submit(“trigger”, data)."
     )
+    after = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="Waits until this feed of the same trigger has succeeded; what that one kept of its answer is there "
+        "as “{{ values.name }}”.",
+    )
     is_active = models.BooleanField("active", default=True)
+    is_paused = models.BooleanField(
+        "paused", default=False, help_text="What is submitted is kept, and sent once this is switched off again."
+    )
     method = models.CharField(max_length=10, choices=Method, default=Method.POST)
     path = models.CharField(
         max_length=500, blank=True, help_text="Below the connection's base URL, such as “contacts/{{ id }}”."
@@ -65,9 +86,28 @@ class Feed(models.Model):
         blank=True,
         help_text="JSON with placeholders, such as {“email”: “{{ email }}”}. One placeholder alone keeps its type.",
     )
-    condition = models.CharField(max_length=500, blank=True)
-    for_each = models.CharField(max_length=500, blank=True)
-    success_when = models.CharField(max_length=500, blank=True)
+    empty_values = models.CharField(
+        max_length=10,
+        choices=EmptyValues,
+        default=EmptyValues.KEEP,
+        help_text="What becomes of missing and empty values in query, headers and body.",
+    )
+    condition = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath on the submitted data: sent only where it is true, such as newsletter == `true`.",
+    )
+    for_each = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath to a list in the submitted data, such as rows: one request for each, which is “item” "
+        "there.",
+    )
+    success_when = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath on an answer that is no error: it succeeded only where this is true, such as body.success.",
+    )
     response_values = JSONTextField(
         default=dict,
         blank=True,
@@ -91,6 +131,26 @@ class Feed(models.Model):
         validators=[MinValueValidator(0.001), MaxValueValidator(MAX_TIMEOUT)],
         help_text="Seconds; empty: the connection's.",
     )
+
+    body_limit = models.PositiveIntegerField(
+        default=10_000,
+        help_text="So many characters of each body are kept in the record; 0 keeps none, nor what was submitted once "
+        "it has arrived.",
+    )
+    notify = models.CharField(
+        "tell of failures",
+        max_length=500,
+        blank=True,
+        help_text="Mail addresses, with commas between them: told once when runs begin to fail, and when they succeed "
+        "again.",
+    )
+    visitor_message = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Shown to the visitor of a form where what was entered could not be sent at once; empty: nothing.",
+    )
+    #: Written by the machine: since when runs fail, so that people are told once.
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     #: Whether nothing is wrong with it, as far as is known: it was looked at when it was found by its slug.
     is_sound: bool = False

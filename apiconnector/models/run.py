@@ -115,7 +115,15 @@ class FeedRun(models.Model):
     # Protected: what was submitted is not lost because somebody tidies up. Switch a feed off instead.
     feed = models.ForeignKey("apiconnector.Feed", on_delete=models.PROTECT, related_name="runs")
     connection = models.ForeignKey("apiconnector.Connection", on_delete=models.PROTECT, related_name="runs")
+    #: The run of another feed that has to succeed first.
+    waits_for = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="followers", db_index=True
+    )
     input = JSONTextField(default=dict, blank=True)
+    #: What this one of the runs of a feed with ``for_each`` is about.
+    item = JSONTextField(null=True, blank=True, default=None)
+    #: What the first attempt made of feed and input. All attempts send it, also when the feed is edited meanwhile.
+    request = JSONTextField(null=True, blank=True, default=None)
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True, default=Outcome.OPEN)
     attempts = JSONTextField(default=list, blank=True)
