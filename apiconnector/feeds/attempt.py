@@ -69,8 +69,14 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     redact = connection.redactor(is_fresh=True)
     data = redact.scrub(_body(answer)) if answer is not None else None
     values: dict[str, Any] = {}
-    if answer is not None and judged.end is End.SUCCEEDED:
-        values, judged = _pick(feed, answer, data, judged, redact)
+    if answer is not None and judged.end is End.SUCCEEDED and (feed.success_when or feed.response_values):
+        root = {
+            "status": answer.status_code,
+            "headers": _lower(_headers(answer.headers, redact)),
+            "body": data,
+        }
+        refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
+        values, judged = ({}, refused) if refused else _pick(feed, root, judged)
     status_code = answer.status_code if answer is not None else None
     record = {
         "at": started.isoformat(),
@@ -107,15 +113,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _pick(
-    feed: Feed, answer: requests.Response, data: Any, judged: Verdict, redact: Redactor
-) -> tuple[dict[str, Any], Verdict]:
+def _pick(feed: Feed, root: dict[str, Any], judged: Verdict) -> tuple[dict[str, Any], Verdict]:
     """The values the feed keeps; one that can't be evaluated is said, and the run has still succeeded."""
-    root = {
-        "status": answer.status_code,
-        "headers": _lower(_headers(answer.headers, redact)),
-        "body": data,
-    }
     values: dict[str, Any] = {}
     problems = []
     for name, expression in feed.response_values.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -22,6 +22,8 @@ from apiconnector.exceptions import (
     TokenRequestFailed,
 )
 from apiconnector.models import FeedRun
+from apiconnector.templating import search, truth
+from apiconnector.templating.kinds import kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +87,22 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
         or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
     )
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
+
+
+def of_rule(rule: str, root: Mapping[str, Any]) -> Verdict | None:
+    """Judge an answer that is no error by the success rule of the feed; None where it is a success.
+
+    ``root`` is ``{status, headers, body}``.
+    """
+    try:
+        if truth(search(rule, root)):
+            return None
+    except ExpressionError as error:
+        return Verdict(End.FAILED, Outcome.SENT, "success_rule", f"success_when: {error}")
+    body = root["body"]
+    seen = "its body is empty, or too large to be read" if body is None else f"its body is {kind(body)}"
+    message = f"The API answered {root['status']}, and the success rule is not true of that answer ({seen}): {rule}"
+    return Verdict(End.FAILED, Outcome.SENT, "success_rule", message)
 
 
 def of_error(error: Exception, method: str, *, written: bool | None, has_key: bool) -> Verdict:
