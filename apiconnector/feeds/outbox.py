@@ -22,7 +22,7 @@ from apiconnector.models import FeedRun
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from apiconnector.models import Connection
 
@@ -89,7 +89,7 @@ def _submit(trigger: str, submissions: list[Submission]) -> list[FeedRun]:
         runs, new = keeping.keep(levels, planned, keyed=any(one.key is not None for one in submissions))
         if new:
             transaction.on_commit(partial(_after_commit, new), using=using, robust=True)
-    if new and not transaction.get_connection(using).in_atomic_block:
+    if new:
         refresh(runs)
     return runs
 
@@ -100,9 +100,12 @@ def _after_commit(new: list[FeedRun]) -> None:
         hand_over(due)
 
 
-def refresh(runs: Collection[FeedRun]) -> None:
-    """Read again what has become of these runs."""
-    fresh = FeedRun.objects.using(router.db_for_write(FeedRun)).in_bulk([run.pk for run in runs])
+def refresh(runs: Sequence[FeedRun]) -> None:
+    """Read again what has become of these runs; within a transaction nothing has, as they are sent after it."""
+    using = router.db_for_write(FeedRun)
+    if not runs or transaction.get_connection(using).in_atomic_block:
+        return
+    fresh = FeedRun.objects.using(using).in_bulk([run.pk for run in runs])
     for run in runs:
         if run.pk in fresh:
             for field in FeedRun._meta.concrete_fields:

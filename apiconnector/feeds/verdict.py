@@ -105,6 +105,15 @@ def of_rule(rule: str, root: Mapping[str, Any]) -> Verdict | None:
     return Verdict(End.FAILED, Outcome.SENT, "success_rule", message)
 
 
+def of_size(judged: Verdict, size: int, *, is_whole: bool) -> Verdict:
+    """Say of an answer that arrived well that it is too large to be kept; ``size`` is what was read, in bytes."""
+    if judged.error:
+        return judged
+    read = f"has {size:,} bytes" if is_whole else f"was not read to its end: it has more than {size:,} bytes"
+    message = f"The answer {read}. It is too large to be kept as data; its beginning is in the record."
+    return Verdict(judged.end, judged.outcome, "too_large", message)
+
+
 def of_error(error: Exception, method: str, *, written: bool | None, has_key: bool) -> Verdict:
     """Judge an error of our own or of the network.
 

@@ -132,4 +132,6 @@ def for_feeds(connection: BoundSecrets, *, values: Collection[str] = (), has_ite
     """
     allowed = FEED_ITEM_NAMES if has_item else FEED_NAMES
     allowed = allowed._replace(members={"values": frozenset(values)})
-    return allowed.with_variables(public(connection), secret_names(connection) - {"code", "code_verifier"})
+    # What a feed calls item is never the connection's, whatever it is called there.
+    secrets = secret_names(connection) - {"code", "code_verifier"} - allowed.below
+    return allowed.with_variables(public(connection), secrets)
