@@ -14,7 +14,7 @@ from apiconnector.models import FeedRun
 
 #: The most runs that one statement is about.
 CHUNK: Final = 500
-#: What is wrong with a run whose turn will not come.
+#: The error of a run whose turn will not come.
 AFTER: Final = "after"
 #: One that waits for another run is pending, and not due at any time.
 _WAITING: Final = Q(status=FeedRun.Status.PENDING, next_attempt_at=None)
@@ -91,9 +91,11 @@ def values_of(run: FeedRun) -> dict[str, Any]:
 
 def _fate(first: FeedRun) -> tuple[FeedRun.Status, str, str]:
     """Status, error and message of a run whose turn will not come, as the one before it has ended badly."""
+    if first.error == AFTER:  # the first of them all is the one to look at
+        return FeedRun.Status(first.status), AFTER, first.error_message
     named = f"Run {first.pk} of “{first.feed}”, which has to succeed before this one,"
     if first.status == FeedRun.Status.SKIPPED:
-        return FeedRun.Status.SKIPPED, "", f"{named} was skipped."
+        return FeedRun.Status.SKIPPED, AFTER, f"{named} was skipped."
     return (
         FeedRun.Status.FAILED,
         AFTER,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, router, transaction
+from django.db.models import F
 
 from apiconnector.feeds.followers import CHUNK, follow
 from apiconnector.models import FeedRun
@@ -23,23 +24,37 @@ Key = tuple[int, str]
 Planned = list[list[list[FeedRun]]]
 
 
+def existing(planned: Sequence[Planned]) -> dict[Key, FeedRun]:
+    """The runs that are there already with feed and key of some of these.
+
+    Asked before the transaction: SQLite refuses to write in one that has read what others have changed since.
+    """
+    drafts = [run for one in planned for level in one for runs in level for run in runs]
+    feeds, keys = {run.feed_id for run in drafts}, sorted({run.idempotency_key for run in drafts})
+    rows = FeedRun.objects.using(router.db_for_write(FeedRun)).select_related("feed", "connection")
+    return {
+        _key(run): run
+        for start in range(0, len(keys), CHUNK)
+        for run in rows.filter(feed__in=feeds, idempotency_key__in=keys[start : start + CHUNK])
+    }
+
+
 def keep(
-    levels: Sequence[Sequence[Step]], planned: Sequence[Planned], *, keyed: bool
+    levels: Sequence[Sequence[Step]], planned: Sequence[Planned], known: dict[Key, FeedRun] | None
 ) -> tuple[list[FeedRun], list[FeedRun]]:
     """Save the planned runs of each submission: all of them in order, as they are kept, and those that are new.
 
-    ``keyed``: some have a key of the caller. The caller holds a transaction.
+    ``known`` are those that are there already; None where no run has a key of the caller. He holds a transaction.
     """
     new: list[FeedRun] = []
     # Of each submission, by feed: the run that others wait for.
     firsts: list[dict[int, FeedRun]] = [{} for _ in planned]
     for depth, level in enumerate(levels):
         drafts = [run for one in planned for runs in one[depth] for run in runs]
-        known = _existing(drafts) if keyed else {}
-        added = [run for run in drafts if known.setdefault(_key(run), run) is run] if keyed else drafts
+        added = drafts if known is None else [run for run in drafts if known.setdefault(_key(run), run) is run]
         if depth:
             _let_follow(level, [one[depth] for one in planned], firsts, {id(run) for run in new})
-        if not keyed:
+        if known is None:
             FeedRun.objects.add_all(added)
         elif added:
             known |= _add_with_keys(added)
@@ -47,7 +62,7 @@ def keep(
         new += added
         for one, first in zip(planned, firsts, strict=True):
             for number, runs in enumerate(one[depth]):
-                one[depth][number] = kept = [known[_key(run)] for run in runs] if keyed else runs
+                one[depth][number] = kept = runs if known is None else [known[_key(run)] for run in runs]
                 first[level[number].feed.pk] = kept[0]
     return [run for one in planned for runs_of_level in one for runs in runs_of_level for run in runs], new
 
@@ -69,28 +84,19 @@ def _let_follow(
 
 
 def _held(keys: set[int]) -> dict[int, FeedRun]:
-    rows = FeedRun.objects.using(router.db_for_write(FeedRun)).select_for_update().order_by("pk")
+    """These runs, locked: by a write that changes nothing, which locks on SQLite as well."""
+    rows = FeedRun.objects.using(router.db_for_write(FeedRun))
     listed = sorted(keys)
-    return {
-        run.pk: run
-        for start in range(0, len(listed), CHUNK)
-        for run in rows.filter(pk__in=listed[start : start + CHUNK])
-    }
+    found: dict[int, FeedRun] = {}
+    for start in range(0, len(listed), CHUNK):
+        chunk = rows.filter(pk__in=listed[start : start + CHUNK])
+        chunk.update(error=F("error"))
+        found |= {run.pk: run for run in chunk.select_for_update()}
+    return found
 
 
 def _key(run: FeedRun) -> Key:
     return run.feed_id, run.idempotency_key
-
-
-def _existing(drafts: Sequence[FeedRun]) -> dict[Key, FeedRun]:
-    """The runs that are there already with feed and key of some of these."""
-    feeds, keys = {run.feed_id for run in drafts}, sorted({run.idempotency_key for run in drafts})
-    rows = FeedRun.objects.using(router.db_for_write(FeedRun)).select_related("feed", "connection")
-    return {
-        _key(run): run
-        for start in range(0, len(keys), CHUNK)
-        for run in rows.filter(feed__in=feeds, idempotency_key__in=keys[start : start + CHUNK])
-    }
 
 
 def _add_with_keys(runs: list[FeedRun]) -> dict[Key, FeedRun]:

@@ -84,9 +84,10 @@ def _submit(trigger: str, submissions: list[Submission]) -> list[FeedRun]:
         return []
     planned = [[[plan.runs_of(step, one) for step in level] for level in levels] for one in submissions]
     using = router.db_for_write(FeedRun)
+    known = keeping.existing(planned) if any(one.key is not None for one in submissions) else None
     # No savepoint: whoever catches an error of the database has to leave the transaction, as with save().
     with transaction.atomic(using=using, savepoint=False):
-        runs, new = keeping.keep(levels, planned, keyed=any(one.key is not None for one in submissions))
+        runs, new = keeping.keep(levels, planned, known)
         if new:
             transaction.on_commit(partial(_after_commit, new), using=using, robust=True)
     if new:
