@@ -7,6 +7,7 @@ decides, and ``deliver()`` is what guarantees that everything due is sent.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -85,8 +86,9 @@ def _submit(trigger: str, submissions: list[Submission]) -> list[FeedRun]:
     planned = [[[plan.runs_of(step, one) for step in level] for level in levels] for one in submissions]
     using = router.db_for_write(FeedRun)
     known = keeping.existing(planned) if any(one.key is not None for one in submissions) else None
+    is_one = known is None and sum(len(runs) for one in planned for level in one for runs in level) == 1
     # No savepoint: whoever catches an error of the database has to leave the transaction, as with save().
-    with transaction.atomic(using=using, savepoint=False):
+    with nullcontext() if is_one else transaction.atomic(using=using, savepoint=False):
         runs, new = keeping.keep(levels, planned, known)
         if new:
             transaction.on_commit(partial(_after_commit, new), using=using, robust=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -362,6 +363,22 @@ class TestWhatNoFormWouldHaveSaved:
             "contact": "failed", "a-note": "failed", "free": "pending",
         }  # fmt: skip
         assert "wait for each other" in runs["contact"].error_message
+
+    @pytest.mark.parametrize("order", list(product([None, 0, 1, 2], repeat=3)), ids=str)
+    def test_any_order_of_three(self, crm: Connection, order: tuple[int | None, ...]) -> None:
+        """Each active feed gets its run, behind the one it waits for; one that would wait for ever has failed."""
+        feeds = [Feed.objects.create(name=f"{n}", slug=f"{n}", connection=crm, trigger="form") for n in range(3)]
+        for feed, first in zip(feeds, order, strict=True):
+            Feed.objects.filter(pk=feed.pk).update(after=None if first is None else feeds[first])
+        for is_active in product([True, False], repeat=3):
+            for feed, active in zip(feeds, is_active, strict=True):
+                Feed.objects.filter(pk=feed.pk).update(is_active=active)
+            runs = {run.feed_id: run for run in submit("form", {})}
+            assert {feed.pk for feed, active in zip(feeds, is_active, strict=True) if active} <= set(runs)
+            for run in runs.values():
+                assert run.status == "failed" or run.feed.after_id is None or run.waits_for == runs[run.feed.after_id]
+                assert (run.status == "pending") == (run.error == "")
+            FeedRun.objects.all().delete()
 
 
 class TestTheForm:
