@@ -207,7 +207,8 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> str:
         # Whoever sent this one goes on with those that waited for it; other workers help where these are many.
         run.released = released.due
         if len(run.released) > RUNS_PER_TASK:
-            from apiconnector.feeds import outbox  # noqa: PLC0415 - it hands over to this module
+            # It hands over to this module.
+            from apiconnector.feeds import outbox
 
             transaction.on_commit(partial(outbox.share, released.due), using=router.db_for_write(FeedRun), robust=True)
     return str(run.status)

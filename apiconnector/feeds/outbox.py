@@ -131,7 +131,8 @@ def hand_over(run_ids: list[int]) -> None:
     A backend that sends at once holds its caller for three seconds at most: a request that is under way then goes on in
     its thread, and runs that were not begun stay due.
     """
-    from apiconnector import tasks  # noqa: PLC0415 - the task is checked against TASKS when imported
+    # The task is checked against TASKS when it is imported.
+    from apiconnector import tasks
 
     if not tasks.sends_at_once():
         share(run_ids)
@@ -147,7 +148,7 @@ def hand_over(run_ids: list[int]) -> None:
 
 def share(run_ids: list[int]) -> None:
     """Hand runs to a task backend with workers, with a task for each hundred; to one that sends at once, nothing."""
-    from apiconnector import tasks  # noqa: PLC0415 - likewise
+    from apiconnector import tasks
 
     if not tasks.sends_at_once():
         for start in range(0, len(run_ids), delivery.RUNS_PER_TASK):
@@ -170,7 +171,7 @@ def _enqueue_and_close(run_ids: list[int]) -> None:
 
 
 def _enqueue(run_ids: list[int]) -> None:
-    from apiconnector import tasks  # noqa: PLC0415 - likewise
+    from apiconnector import tasks
 
     token = delivery.hold_until.set(time.monotonic() + HOLD)
     try:

@@ -8,11 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from apiconnector import conf
 from apiconnector.exceptions import ExpressionError, TemplateError
 from apiconnector.fields import JSONTextField
-from apiconnector.models import following, names
-from apiconnector.models.validation import MAX_TIMEOUT, json_problem
-from apiconnector.templating import check, check_names, compile_expression
 
 if TYPE_CHECKING:
     from django.db.models import Manager
@@ -126,7 +124,7 @@ class Feed(models.Model):
     timeout = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001), MaxValueValidator(MAX_TIMEOUT)],
+        validators=[MinValueValidator(0.001), MaxValueValidator(conf.MAX_TIMEOUT)],
         help_text="Seconds; empty: the connection's.",
     )
 
@@ -164,11 +162,16 @@ class Feed(models.Model):
 
     def clean(self) -> None:
         """Check mapping, names, expressions and the order of feeds, and refuse what this version can't do."""
+        from apiconnector.models import following
+
         if problems := self.problems() or following.problems(self) or self._name_problems():
             raise ValidationError(problems)
 
     def _name_problems(self) -> dict[str, str]:
         """Names that may not stand where they do, by field: secrets, as what a feed sends is kept in its log."""
+        from apiconnector.models import following, names
+        from apiconnector.templating import check_names
+
         if not hasattr(self, "connection"):
             return {}  # none was chosen, which is said at its field
         allowed = names.for_feeds(self.connection, values=following.values_before(self), has_item=bool(self.for_each))
@@ -182,6 +185,9 @@ class Feed(models.Model):
 
     def problems(self) -> dict[str, str]:
         """Everything wrong with the feed, by field."""
+        from apiconnector.models.validation import json_problem
+        from apiconnector.templating import check
+
         found: dict[str, str] = {}
         for name in ("condition", "for_each", "success_when"):
             if message := _expression_problem(getattr(self, name)):
@@ -204,6 +210,9 @@ class Feed(models.Model):
         return found
 
     def _body_problem(self) -> str:
+        from apiconnector.models.validation import json_problem
+        from apiconnector.templating import check
+
         if self.body_format == self.BodyFormat.NONE:
             return "" if self.body in (None, "", {}, []) else "Choose a body format, or empty the body."
         if self.body_format == self.BodyFormat.FORM:
@@ -227,6 +236,8 @@ class Feed(models.Model):
 
 def _expression_problem(expression: str) -> str:
     """What is wrong with an expression; empty where nothing is, and where there is none."""
+    from apiconnector.templating import compile_expression
+
     try:
         if expression:
             compile_expression(expression)
