@@ -7,7 +7,7 @@ decides, and ``deliver()`` is what guarantees that everything due is sent.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from apiconnector.models import FeedRun
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from apiconnector.models import Connection
 
@@ -70,20 +70,34 @@ def submit_many(
         )
     submissions = []
     for number, (one, key) in enumerate(zip(listed, keys, strict=True)):
-        try:
+        with _naming(number):
             submissions.append(Submission(plain_data(one), key))
             _check_key(key)
-        except InvalidFeedData as error:
-            raise InvalidFeedData(f"data[{number}]: {error}") from None
-    return _submit(trigger, submissions) if submissions else []
+    return _submit(trigger, submissions, is_numbered=True) if submissions else []
 
 
-def _submit(trigger: str, submissions: list[Submission]) -> list[FeedRun]:
+@contextmanager
+def _naming(number: int) -> Iterator[None]:
+    """Say of which submission an error is."""
+    try:
+        yield
+    except InvalidFeedData as error:
+        message = f"data[{number}]: {error}"
+    else:
+        return
+    # Raised outside the except clause: the frames of that error hold what was submitted.
+    raise InvalidFeedData(message)
+
+
+def _submit(trigger: str, submissions: list[Submission], *, is_numbered: bool = False) -> list[FeedRun]:
     levels = plan.levels_of(trigger)
     if not levels:
         logger.info("Nothing listens to the trigger %r: no active feed has it.", trigger)
         return []
-    planned = [[[plan.runs_of(step, one) for step in level] for level in levels] for one in submissions]
+    planned: list[keeping.Planned] = []
+    for number, one in enumerate(submissions):
+        with _naming(number) if is_numbered else nullcontext():
+            planned.append([[plan.runs_of(step, one) for step in level] for level in levels])
     using = router.db_for_write(FeedRun)
     known = keeping.existing(planned) if any(one.key is not None for one in submissions) else None
     is_one = known is None and sum(len(runs) for one in planned for level in one for runs in level) == 1

@@ -11,7 +11,7 @@ from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import deliver, delivery
+from apiconnector.feeds import conditions, deliver, delivery
 from apiconnector.models import Feed, FeedRun, run
 from apiconnector.shortcuts import submit, submit_many
 from tests.client.servers import api_server
@@ -153,6 +153,15 @@ class TestSubmitMany:
         assert runs[1].pk == old.pk
         assert runs[2].pk == runs[0].pk
         assert FeedRun.objects.count() == 3
+
+    def test_too_many_items_are_named_before_anything_is_written(
+        self, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Feed.objects.update(for_each="rows")
+        monkeypatch.setattr(conditions, "MAX_ITEMS", 2)
+        with pytest.raises(InvalidFeedData, match=r"^data\[1\]: Feed “lead” makes one request for each item"):
+            submit_many("contact", [{"rows": [1]}, {"rows": [1, 2, 3]}])
+        assert not FeedRun.objects.exists()
 
     def test_nobody_listens(self) -> None:
         assert submit_many("nobody", [{}]) == []
