@@ -15,7 +15,7 @@ from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import delivery
+from apiconnector.feeds import delivery, takeup
 from apiconnector.feeds.data import plain_data
 from apiconnector.models import Feed, FeedRun
 from apiconnector.models.validation import is_findable
@@ -106,6 +106,7 @@ def hand_over(run_ids: list[int]) -> None:
     thread = Thread(target=_enqueue_and_close, args=(run_ids,), name="apiconnector-submit")
     thread.start()
     thread.join(HOLD)
+    takeup.begin()
 
 
 def _must_stay_in_thread() -> bool:
