@@ -325,7 +325,7 @@ class TestSendDue:
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_that_drips_is_broken_off(local: Feed, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.replies["/leads"] = Reply(drips=0.05)
-    monkeypatch.setattr(delivery, "_longest", lambda feed: 0.3)
+    monkeypatch.setattr(delivery, "_longest", lambda _: 0.3)
     Feed.objects.update(is_paused=True)
     keep()
     Feed.objects.update(is_paused=False)
