@@ -15,7 +15,7 @@ import responses
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from apiconnector.feeds import deliver
+from apiconnector.feeds import deliver, delivery
 from apiconnector.feeds import round as rounds
 from apiconnector.models import Connection, Feed, FeedRun
 from tests.feeds.api import Api, Reply
