@@ -15,6 +15,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Final, cast
 
 from django.db import InterfaceError, OperationalError, router, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apiconnector import signals
@@ -23,7 +24,7 @@ from apiconnector.feeds import attempt, schedule
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.schedule import delay
 from apiconnector.feeds.verdict import IDEMPOTENT, End
-from apiconnector.models import FeedRun, clock
+from apiconnector.models import FeedRun, clock, finding
 from apiconnector.models.clock import DatabaseNow
 from apiconnector.redaction import get_logger
 
@@ -118,10 +119,13 @@ def process(run: FeedRun) -> str:
 
 def deliver_one(found: FeedRun) -> FeedRun | None:
     """The same; the run as it is afterwards, or None."""
-    run = rows().select_related("feed__connection__token").filter(pk=found.pk).first()
-    if run is None or (run.status, run.next_attempt_at) != (found.status, found.next_attempt_at) or _is_held_back(run):
+    run = rows().annotate(feed_slug=F("feed__slug")).filter(pk=found.pk).first()
+    if run is None or (run.status, run.next_attempt_at) != (found.status, found.next_attempt_at):
         return None
-    feed = run.feed
+    feed = finding.find_feed(cast("Any", run).feed_slug)
+    if feed is None or _is_held_back(feed):
+        return None
+    run.feed = feed
     was_cut_off = run.status == FeedRun.Status.RUNNING and run.outcome == FeedRun.Outcome.UNKNOWN
     is_undecided = was_cut_off and not _may_repeat(feed)
     patience = _patience(feed)
@@ -145,10 +149,10 @@ def deliver_one(found: FeedRun) -> FeedRun | None:
     return run if _finish(run, abandoned_at) else None
 
 
-def _is_held_back(run: FeedRun) -> bool:
-    """Whether a pause or a rest began after the run was found to be due."""
-    feed, until = run.feed, run.feed.connection.busy_until
-    return feed.is_paused or not feed.is_active or (until is not None and until > clock.now())
+def _is_held_back(feed: Feed) -> bool:
+    """Whether a pause or a rest began after a run was found to be due."""
+    until = feed.connection.busy_until
+    return feed.is_paused or (until is not None and until > clock.now())
 
 
 def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:

@@ -24,7 +24,7 @@ from apiconnector.models import FeedRun, clock
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
     from threading import Event
 
@@ -201,15 +201,20 @@ class Round:
             self._forget_at = now + _FORGET
             self._lost.clear()
             self._stubborn.clear()
-        # Those who would take more than their share come when nobody else is waiting.
-        shared = {pk for pk, number in self._busy.items() if number >= self._share}
-        for others in (shared | self._slow, {pk for pk in shared | self._slow if not self._may(pk)}):
+        for others in self._left_out():
             self._read(others)
             if (run := self._from_page()) is not None:
                 return run
         # Something in hand that ends says so sooner.
         self._look_at = now + (self._stay or _NAP)
         return None
+
+    def _left_out(self) -> Iterable[frozenset[int]]:
+        """Which connections are left out of a page, as long as there is anything else: slow ones, and who has some."""
+        having = {pk for pk, number in self._busy.items() if number}
+        shared = {pk for pk in having if self._busy[pk] >= self._share}
+        closed = {pk for pk in having | self._slow if not self._may(pk)}
+        return dict.fromkeys((frozenset(shared | self._slow), frozenset(having | closed), frozenset(closed)))
 
     def _from_page(self) -> FeedRun | None:
         while self._page:

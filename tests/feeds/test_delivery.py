@@ -55,7 +55,7 @@ class TestRest:
         first, *others = keep(3)
         assert deliver().total() == 1
         assert len(responses.calls) == 1
-        with django_assert_num_queries(4):  # two statuses, for the others first and then for all
+        with django_assert_num_queries(2):  # one for each of two statuses
             assert deliver() == {}
         for run in others:
             run.refresh_from_db()
@@ -317,8 +317,9 @@ class TestSendDue:
         with responses.RequestsMock() as mock:
             mock.post(URL, json={})
             ids = [run.pk for run in keep(3)]
-            # Two to find them; each is read, claimed and written (the first byte of a mocked request is not noticed).
-            with django_assert_num_queries(2 + 3 * 3):
+            # Two to find them; each is read with its feed, claimed and written (the first byte of a mocked request is not
+            # noticed).
+            with django_assert_num_queries(2 + 3 * 4):
                 assert send_due(ids) == {"succeeded": 3}
 
 

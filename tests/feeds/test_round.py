@@ -80,16 +80,29 @@ class TestWorkers:
         assert len(api.calls) == 120
 
     def test_a_slow_api_holds_up_no_other(self, local: Callable[..., Feed], api: Api, monkeypatch: Any) -> None:
-        monkeypatch.setattr(rounds, "SLOW", 0.3)
+        monkeypatch.setattr(rounds, "SLOW", 0.7)
         slow, quick = local("slow", method="PUT"), local("quick")
-        api.replies["/slow"] = Reply(status=500, delay=0.5)
-        # The slow ones have been due for longer.
-        keep(slow, 20)
-        keep(quick, 100)
+        api.replies["/slow"] = Reply(status=500, delay=0.8)
+        # The slow ones have been due for longer: each at a time they would take eight seconds.
+        keep(slow, 10)
+        keep(quick, 60)
         deliver(workers=4)
         last = max(call.at for call in api.calls if call.path == "/quick")
-        assert sum(call.path == "/slow" and call.at < last for call in api.calls) <= 8
-        assert api.paths().count("/slow") == 20
+        assert sum(call.path == "/slow" and call.at < last for call in api.calls) <= 6
+        assert api.paths().count("/slow") == 10
+
+    def test_one_that_was_slow_once_is_not_behind_those_that_are(
+        self, local: Callable[..., Feed], api: Api, monkeypatch: Any
+    ) -> None:
+        monkeypatch.setattr(rounds, "SLOW", 0.4)
+        slow, other = local("slow", method="PUT"), local("other")
+        api.replies["/slow"] = Reply(status=500, delay=0.5)
+        keep(slow, 12)
+        keep(other, 1)
+        found = rounds.Round(workers=4, limit=None, progress=None, stop=None, stay=None)
+        found._slow = {slow.connection_id, other.connection_id}
+        found.play()
+        assert "/other" in api.paths()[:3]
 
     def test_slow_ones_together_leave_half_of_the_workers_to_others(
         self, local: Callable[..., Feed], api: Api, monkeypatch: Any
@@ -232,8 +245,8 @@ class TestOrder:
     ) -> None:
         responses.post("https://api.example.com/v1/leads", json={})
         keep(make_feed(bearer), 10)
-        # A page is two; each run is read, claimed and written; the last two looks find nothing.
-        with django_assert_num_queries(2 + 10 * 3 + 4):
+        # A page is two; each run is read with its feed, claimed and written; the last page is empty.
+        with django_assert_num_queries(2 + 10 * 4 + 2):
             assert deliver() == {"succeeded": 10}
 
 
