@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -41,6 +41,8 @@ class Attempt:
     duration_ms: int
     data: Any = None
     values: dict[str, Any] | None = None
+    #: Of the answer, their names in lower case, as they came.
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | None = None) -> Attempt:
@@ -91,7 +93,8 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         "error": judged.error,
         "message": judged.message,
     }
-    return Attempt(judged, record, status_code, duration_ms, data, values)
+    headers = {name.lower(): _decoded(value) for name, value in answer.headers.items()} if answer is not None else {}
+    return Attempt(judged, record, status_code, duration_ms, data, values, headers)
 
 
 def _body(answer: requests.Response, most: int) -> Any:

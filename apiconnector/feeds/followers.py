@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apiconnector.feeds.endings import end_unsent
-from apiconnector.models import FeedRun
+from apiconnector.models import FeedRun, clock
 
 #: The most runs that one statement is about.
 CHUNK: Final = 500
@@ -50,7 +50,7 @@ def release(run: FeedRun) -> Released:
     if not waiting:
         return Released()
     if run.ok:
-        _update(waiting, next_attempt_at=timezone.now())
+        _update(waiting, next_attempt_at=clock.now())
         return Released(due=waiting)
     return Released(ended=_end(waiting, *_fate(run)))
 

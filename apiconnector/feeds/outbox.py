@@ -16,7 +16,7 @@ from django.db import connections, router, transaction
 from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import delivery, endings, keeping, plan
+from apiconnector.feeds import delivery, endings, keeping, plan, takeup
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.plan import KEY_LENGTH, Submission
 from apiconnector.models import FeedRun
@@ -158,6 +158,7 @@ def hand_over(run_ids: list[int]) -> None:
     thread = Thread(target=_enqueue_and_close, args=(run_ids,), name="apiconnector-submit")
     thread.start()
     thread.join(HOLD)
+    takeup.begin()
 
 
 def share(run_ids: list[int]) -> None:

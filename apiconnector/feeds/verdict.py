@@ -21,6 +21,7 @@ from apiconnector.exceptions import (
     TemplateError,
     TokenRequestFailed,
 )
+from apiconnector.feeds import schedule
 from apiconnector.models import FeedRun
 from apiconnector.templating import search, truth
 from apiconnector.templating.kinds import kind
@@ -80,11 +81,10 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
             f"The API answered with a redirect ({status_code}), which was not followed.",
         )
     message = f"The API answered {status_code}."
-    resendable = (status_code in _TEMPORARY or status_code >= 500) and (
-        method in IDEMPOTENT
-        or has_key
-        or status_code == 429
-        or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
+    lower = {name.lower(): value for name, value in headers.items()}
+    resendable = schedule.refuses_for_now(status_code, lower) or (
+        (status_code in _TEMPORARY or status_code >= 500)
+        and (method in IDEMPOTENT or has_key or status_code == 429 or (status_code == 503 and "retry-after" in lower))
     )
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
 
