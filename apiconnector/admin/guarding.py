@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern
 
-from apiconnector.feeds import takeup
 from apiconnector.redaction.reports import guard
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def _guarded(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         guard(request)
         response = view(request, *args, **kwargs)
+        from apiconnector.feeds import takeup
+
         takeup.begin()
         own = _may_frame_itself()
         if not response.has_header("X-Frame-Options"):

@@ -16,7 +16,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Final, cast
 
 from django.db import InterfaceError, OperationalError, router, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from apiconnector.client.pool import watched
@@ -134,7 +134,9 @@ def process(run: FeedRun) -> str:
 
 def deliver_one(found: FeedRun) -> FeedRun | None:
     """The same; the run as it is afterwards, or None."""
-    run = rows().annotate(feed_slug=F("feed__slug")).filter(pk=found.pk).first()
+    # Those that wait for it were kept together with it.
+    followed = Exists(FeedRun.objects.filter(waits_for=OuterRef("pk")))
+    run = rows().annotate(feed_slug=F("feed__slug"), has_followers=followed).filter(pk=found.pk).first()
     if run is None or (run.status, run.next_attempt_at) != (found.status, found.next_attempt_at):
         return None
     feed = finding.find_feed(cast("Any", run).feed_slug)
@@ -302,7 +304,7 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> bool:
 def _save(run: FeedRun, abandoned_at: datetime) -> tuple[bool, followers.Released]:
     claimed = rows().filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
     result = {name: getattr(run, name) for name in _RESULT}
-    if not run.is_ended:
+    if not run.is_ended or not cast("Any", run).has_followers:
         return bool(claimed.update(**result)), followers.Released()
     # Together: a worker killed in between would leave those that wait for it waiting for ever.
     with transaction.atomic(using=router.db_for_write(FeedRun)):

@@ -208,7 +208,7 @@ class TestDatabaseBack:
     ) -> None:
         real, tries = delivery._save, []
 
-        def away(*arguments: Any) -> bool:
+        def away(*arguments: Any) -> Any:
             tries.append(1)
             if len(tries) < 3:
                 raise OperationalError("canary")
@@ -226,7 +226,7 @@ class TestDatabaseBack:
     ) -> None:
         real, tries = delivery._save, []
 
-        def unconfirmed(*arguments: Any) -> bool:
+        def unconfirmed(*arguments: Any) -> Any:
             kept = real(*arguments)
             tries.append(1)
             if len(tries) == 1:
