@@ -140,6 +140,9 @@ class FeedRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    #: Where its files are read, if they are kept nowhere: those of ``run_feed``.
+    file_source: Any = None
+
     objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
 
     class Meta:
