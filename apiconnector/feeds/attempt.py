@@ -55,10 +55,9 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     try:
         if not connection.is_active:
             raise ConfigurationError(f"The connection “{connection}” is switched off.")
-        request = render(feed, run, connection)
-        if before_first_byte is not None:
-            run.request = request.frozen()
-        with connection.session(wire=wire) as api:
+        with render(feed, run, connection) as request, connection.session(wire=wire) as api:
+            if before_first_byte is not None:
+                run.request = request.frozen()
             answer = api.request(request.method, request.path, timeout=feed.timeout, **request.arguments)
     except (ApiConnectorError, requests.RequestException) as error:
         judged = verdict.of_error(error, method_of(feed, run), written=wire.written, has_key=has_key)

@@ -25,7 +25,10 @@ from apiconnector.templating import (
 from apiconnector.templating.kinds import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from contextlib import ExitStack
+
+    from django.core.files.base import File
 
     from apiconnector.feeds.files import Source
 
@@ -42,15 +45,38 @@ class Contents(Protocol):
     def raw(self, reference: dict[str, Any]) -> bytes:
         """Where the file itself is sent."""
 
+    def body(self, reference: dict[str, Any]) -> Any:
+        """Where it is the whole body: bytes, or what they can be read from."""
+
     def base64(self, reference: dict[str, Any]) -> str:
         """Where it is sent as Base64."""
 
 
-class Sent:
-    """The content."""
+class Stream:
+    """A file as a body that requests reads as it sends it."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, file: File[bytes], size: int) -> None:
+        self._file, self._size = file, size
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """By this requests knows that it can be read."""
+        return iter(self._file)
+
+
+class Sent:
+    """The content. What it opens is closed with ``stack``."""
+
+    def __init__(self, source: Source, stack: ExitStack) -> None:
+        self._source, self._stack = source, stack
+
+    def body(self, reference: dict[str, Any]) -> Any:
+        """Something to read from; a stream of nothing would be sent in chunks."""
+        file = self._stack.enter_context(self._source.open(reference))
+        return Stream(file, reference["size"]) if reference["size"] else b""
 
     def raw(self, reference: dict[str, Any]) -> bytes:
         """The bytes. Raises ``FileUnavailableError``."""
@@ -63,6 +89,10 @@ class Sent:
 
 class Shown:
     """Which file it is: for records and previews."""
+
+    def body(self, reference: dict[str, Any]) -> Any:
+        """Name and size."""
+        return self.raw(reference)
 
     def raw(self, reference: dict[str, Any]) -> bytes:
         """Name and size."""
@@ -164,11 +194,12 @@ def arguments(body_format: str, body: Any, files: References, contents: Contents
             # No body at all is what requests takes None for.
             return ({"data": b"null"}, "application/json") if value is None else ({"json": value}, "")
         case Format.FORM:
-            return {"data": [(name, text) for name, text in body]}, ""
+            fields = _embedded(body, files, contents) if files else body
+            return {"data": [(name, text) for name, text in fields]}, ""
         case Format.MULTIPART:
-            return _multipart(body, contents), ""
+            return _multipart(body, files, contents), ""
         case Format.TEXT if is_file(body):
-            return {"data": contents.raw(body)}, body.get("content_type") or _OTHER
+            return {"data": contents.body(body)}, body.get("content_type") or _OTHER
         case Format.TEXT:
             text = _embedded(body, files, contents) if files else body
             return {"data": text.encode()}, _TEXT
@@ -182,7 +213,7 @@ def _embedded(value: Any, files: References, contents: Contents) -> Any:
     if isinstance(value, list):
         return [_embedded(item, files, contents) for item in value]
     if isinstance(value, dict):
-        return {name: _embedded(item, files, contents) for name, item in value.items()}
+        return {_embedded(name, files, contents): _embedded(item, files, contents) for name, item in value.items()}
     return value
 
 
@@ -191,9 +222,9 @@ def _content(found: Any, files: References, contents: Contents) -> str:
     return contents.base64(files[found[1]]) if found[1] in files else str(found[0])
 
 
-def _multipart(body: list[list[Any]], contents: Contents) -> dict[str, Any]:
+def _multipart(body: list[list[Any]], files: References, contents: Contents) -> dict[str, Any]:
     """Fields as ``data``, to which the connection's default body is added, and ``files``."""
-    fields = [(name, item) for name, item in body if not is_file(item)]
+    fields = [(name, _embedded(item, files, contents)) for name, item in body if not is_file(item)]
     parts: list[tuple[str, tuple[Any, ...]]] = [
         (name, (item.get("name"), contents.raw(item), item.get("content_type") or _OTHER))
         for name, item in body
@@ -204,6 +235,16 @@ def _multipart(body: list[list[Any]], contents: Contents) -> dict[str, Any]:
         name, text = fields.pop()
         parts.append((name, (None, text)))
     return {"data": fields, "files": parts}
+
+
+def check_no_content(value: Any, files: References) -> None:
+    """Refuse the content of a file in a path, query or header."""
+    if isinstance(value, str):
+        if any(found[1] in files for found in MARKER.finditer(value)):
+            raise FeedMisconfigured("Path, query and headers: the content of a file belongs in a body.")
+    else:
+        for item in value:
+            check_no_content(item, files)
 
 
 def referred(data: Any) -> References:

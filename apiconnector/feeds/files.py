@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef
@@ -22,6 +22,8 @@ from apiconnector.templating import REFERENCE, references
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
+
+    from django.core.files.base import File
 
     from apiconnector.feeds.uploads import Uploads
 
@@ -41,58 +43,70 @@ class FileUnavailableError(FeedMisconfigured):
         self.is_gone = is_gone
 
 
-class Source(Protocol):
+class Source:
     """Where the files of a run are read."""
 
+    def open(self, reference: dict[str, Any]) -> File[bytes]:
+        """The file, to be read and closed. Raises ``FileUnavailableError``."""
+        raise NotImplementedError
+
     def read(self, reference: dict[str, Any]) -> bytes:
-        """The content. Raises ``FileUnavailableError``."""
+        """All of it. Raises ``FileUnavailableError``."""
+        with self.open(reference) as file:
+            try:
+                content: bytes = file.read()
+            except Exception as error:  # noqa: BLE001 - any error of a file or a storage
+                kind = type(error).__name__
+            else:
+                return content
+        raise _unreadable(reference, kind)
 
 
-class FromMemory:
+class FromMemory(Source):
     """The files of ``run_feed``, which are kept nowhere."""
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = {upload.key: upload for upload in uploads}
 
-    def read(self, reference: dict[str, Any]) -> bytes:
-        """Read the uploaded file."""
+    def open(self, reference: dict[str, Any]) -> File[bytes]:
+        """The uploaded file."""
         upload = self._uploads.get(reference[REFERENCE])
         if upload is None:
             raise _gone(reference)
         try:
-            with upload.opened() as file:
-                content: bytes = file.read()
-                return content
+            return upload.open()
         except Exception as error:  # noqa: BLE001 - a file may be anything that can be read
             kind = type(error).__name__
-        raise FileUnavailableError(f"The file “{upload.name}” can't be read ({kind}).", is_gone=True)
+        raise _unreadable(reference, kind)
 
 
-class FromStorage:
+class FromStorage(Source):
     """The files of a run that was kept; of no other run."""
 
     def __init__(self, run: FeedRun) -> None:
         self._run = run
 
-    def read(self, reference: dict[str, Any]) -> bytes:
-        """Read the stored file."""
+    def open(self, reference: dict[str, Any]) -> File[bytes]:
+        """The stored file."""
         row = FeedFile.objects.filter(key=reference[REFERENCE], runs=self._run.pk).first()
         if row is None:
             raise _gone(reference)
         try:
-            with storage().open(row.file) as file:
-                content: bytes = file.read()
+            file: File[bytes] = storage().open(row.file)
+            if file.size == row.size:
+                return file
+            file.close()
+            kind = "changed"
         except FileNotFoundError:
-            content = b""
+            kind = "gone"
         except Exception as error:
             logger.exception("The storage could not read a submitted file of feed run %s.", self._run.pk)
             kind = type(error).__name__
-            raise FileUnavailableError(
-                f"The storage could not read the file “{row.name}” ({kind}); see the log.", is_gone=False
-            ) from None
-        if len(content) != row.size:
-            raise _gone(reference)
-        return content
+        raise _gone(reference) if kind in {"gone", "changed"} else _unreadable(reference, kind)
+
+
+def _unreadable(reference: dict[str, Any], kind: str) -> FileUnavailableError:
+    return FileUnavailableError(f"The file “{reference.get('name')}” can't be read now ({kind}).", is_gone=False)
 
 
 def _gone(reference: dict[str, Any]) -> FileUnavailableError:
@@ -134,7 +148,7 @@ def _store(uploads: Uploads) -> list[FeedFile]:
     rows: list[FeedFile] = []
     for upload in uploads:
         try:
-            with upload.opened() as file:
+            with upload.open() as file:
                 stored = storage().save(stored_name(), file)
         except ConfigurationError as error:
             reason = str(error)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
 
@@ -27,7 +28,8 @@ class FeedRequest:
     """A filled feed: JSON, in which files are referred to. It holds no credential and no idempotency key.
 
     ``arguments`` are those of ``requests.Session.request`` besides method and path. ``shown_body`` is what is kept of a
-    body with files: their names instead of their content; None: the body as it was sent.
+    body with files: their names instead of their content; None: the body as it was sent. To be used as a context, which
+    closes the files.
     """
 
     method: str
@@ -38,6 +40,14 @@ class FeedRequest:
     body: Any = None
     arguments: dict[str, Any] = field(default_factory=dict)
     shown_body: str | None = None
+    #: The files that were opened for it.
+    opened: ExitStack = field(default_factory=ExitStack, compare=False, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.opened.close()
 
     def frozen(self) -> dict[str, Any]:
         """What a run keeps of it, to send the same again."""
@@ -76,13 +86,10 @@ def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     """
     request = FeedRequest(**run.request) if run.request is not None else fill_feed(feed, run, connection)
     files = bodies.referred(run.input)
-    sent = bodies.Sent(run.file_source or FromStorage(run))
+    sent = bodies.Sent(run.file_source or FromStorage(run), request.opened)
     key = {feed.idempotency_header: run.idempotency_key} if feed.idempotency_header else {}
-    return replace(
-        request,
-        arguments=arguments(request, connection, files, sent, key),
-        shown_body=_shown_body(request, connection, files) if files else None,
-    )
+    shown_body = _shown_body(request, files) if files else None
+    return replace(request, arguments=arguments(request, connection, files, sent, key), shown_body=shown_body)
 
 
 def method_of(feed: Feed, run: FeedRun) -> str:
@@ -101,6 +108,8 @@ def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     headers = bodies.texts(fill_pairs(feed.headers, context, rule)) if feed.headers else []
     body_format, body = bodies.filled(feed, context, rule)
     path = fill_path(feed.path, context, may_be_empty=False)
+    if files := bodies.referred(run.input):
+        bodies.check_no_content([path, params, headers], files)
     return FeedRequest(feed.method, path, params, _as_object(headers), body_format, body)
 
 
@@ -131,8 +140,8 @@ def _names_content_type(headers: Any) -> bool:
     return bool(headers) and any(str(name).lower() == "content-type" for name in headers)
 
 
-def _shown_body(request: FeedRequest, connection: Connection, files: bodies.References) -> str | None:
-    found = arguments(request, connection, files, bodies.Shown(), {})
+def _shown_body(request: FeedRequest, files: bodies.References) -> str | None:
+    found, _ = bodies.arguments(request.body_format, request.body, files, bodies.Shown())
     prepared = requests.Request(request.method, "https://shown.invalid", **found).prepare()
     body = prepared.body
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else body

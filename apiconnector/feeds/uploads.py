@@ -5,7 +5,6 @@ from __future__ import annotations
 import mimetypes
 import re
 import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,32 +31,33 @@ class UnreadableError(Exception):
     """A file that can't be sent. The words say why, and hold nothing of it."""
 
 
-class _Borrowed(BaseFile):
-    """A file that is read from its beginning and left as it was: whoever closes this one, closes nothing."""
+class Borrowed(BaseFile):
+    """A file that is read from its beginning, and left as it was when this one is closed.
+
+    Raises whatever the file raises that can't be read, also one that is closed: but for a model's, which knows where
+    it is.
+    """
 
     def __init__(self, file: File[Any]) -> None:
+        self._was_closed = file.closed
+        if self._was_closed:
+            if not isinstance(file, FieldFile):
+                # File.open() would open whatever lies here under the name that the visitor chose.
+                raise ValueError("closed")
+            file.open()
+        self._position = file.tell()
+        file.seek(0)
+        # A plain file: a temporary one would be moved into the storage, from under the view that keeps it, too.
         super().__init__(file, "")
 
     def close(self) -> None:
-        """Leave that to its owner."""
-
-
-@contextmanager
-def _opened(file: File[Any]) -> Iterator[File[Any]]:
-    was_closed = file.closed
-    if was_closed:
-        if not isinstance(file, FieldFile):
-            # File.open() would open whatever lies here under the name that the visitor chose.
-            raise ValueError("closed")
-        file.open()
-    position = file.tell() if file.seekable() else None
-    try:
-        yield file
-    finally:
-        if was_closed:
-            file.close()
-        elif position is not None:
-            file.seek(position)
+        """Give it back."""
+        if self.file is None or self.file.closed:
+            return
+        if self._was_closed:
+            self.file.close()
+        else:
+            self.file.seek(self._position)
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,9 @@ class Upload:
         """What stands for it in the submitted data."""
         return {REFERENCE: self.key, "name": self.name, "content_type": self.content_type, "size": self.size}
 
-    @contextmanager
-    def opened(self) -> Iterator[File[bytes]]:
-        """The file, to be read inside the block; it stays where it is, and is left as it was."""
-        with _opened(self.file) as file:
-            file.seek(0)
-            # A temporary file of an upload would be moved into the storage, from under the view that keeps it, too.
-            yield _Borrowed(file)
+    def open(self) -> Borrowed:
+        """The file, to be read and closed. Raises whatever it raises."""
+        return Borrowed(self.file)
 
 
 class Uploads:
@@ -121,8 +117,7 @@ class Uploads:
 
     def _measured(self, file: File[Any]) -> tuple[File[Any], int]:
         try:
-            with _opened(file):
-                found = self._of_bytes(file)
+            found = self._of_bytes(file)
         except Exception as error:  # noqa: BLE001 - a file may be anything that can be read, and its storage any service
             kind = type(error).__name__
         else:
@@ -137,14 +132,14 @@ class Uploads:
     def _of_bytes(self, file: File[Any]) -> tuple[File[Any], int]:
         """The file, or a copy where it can be read once only, or gives text; and its size."""
         most = self._left + 1
-        if not file.seekable():
+        if not file.closed and not file.seekable():
             return _copied(file.read(most))
-        file.seek(0)
-        beginning = file.read(1)
-        if isinstance(beginning, str):
-            return _copied(beginning + file.read(most))
-        file.seek(0, 2)
-        return file, file.tell()
+        with Borrowed(file) as borrowed:
+            beginning: str | bytes = borrowed.read(1)
+            if isinstance(beginning, str):
+                return _copied(beginning + str(borrowed.read(most)))
+            borrowed.seek(0, 2)
+            return file, borrowed.tell()
 
 
 def _copied(content: str | bytes) -> tuple[File[Any], int]:
