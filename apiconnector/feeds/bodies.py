@@ -26,7 +26,6 @@ from apiconnector.templating.kinds import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import ExitStack
 
     from django.core.files.base import File
 
@@ -68,14 +67,15 @@ class Stream:
 
 
 class Sent:
-    """The content. What it opens is closed with ``stack``."""
+    """The content. What it leaves open is put into ``opened``."""
 
-    def __init__(self, source: Source, stack: ExitStack) -> None:
-        self._source, self._stack = source, stack
+    def __init__(self, source: Source, opened: list[File[bytes]]) -> None:
+        self._source, self._opened = source, opened
 
     def body(self, reference: dict[str, Any]) -> Any:
         """Something to read from; a stream of nothing would be sent in chunks."""
-        file = self._stack.enter_context(self._source.open(reference))
+        file = self._source.open(reference)
+        self._opened.append(file)
         return Stream(file, reference["size"]) if reference["size"] else b""
 
     def raw(self, reference: dict[str, Any]) -> bytes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from django.core.files.base import File
 
-    from apiconnector.feeds.uploads import Uploads
+    from apiconnector.feeds.uploads import Upload, Uploads
 
 logger = get_logger(__name__)
 
@@ -118,11 +118,12 @@ def _gone(reference: dict[str, Any]) -> FileUnavailableError:
 
 
 @contextmanager
-def keeping(uploads: Uploads) -> Iterator[Callable[[Iterable[FeedRun]], None]]:
+def keeping(submitted: Iterable[Uploads]) -> Iterator[Callable[[Iterable[FeedRun]], None]]:
     """Store files, and write what the block writes, all or nothing. The block is given what takes its new runs.
 
     Raises ``InvalidFeedData`` before any SQL where the storage does not take a file.
     """
+    uploads = [upload for each in submitted for upload in each]
     if not uploads:
         yield lambda _: None
         return
@@ -131,20 +132,35 @@ def keeping(uploads: Uploads) -> Iterator[Callable[[Iterable[FeedRun]], None]]:
     try:
         with transaction.atomic(using=router.db_for_write(FeedFile)):
             yield needed.extend
-            needed = [run for run in needed if run.status not in DONE]
-            if needed:
-                for row in rows:
-                    row.save(force_insert=True)
-                link = FeedFile.runs.through
-                link.objects.bulk_create(link(feedfile=row, feedrun=run) for row in rows for run in needed)
+            unused = _link(rows, needed)
     except BaseException:
         _remove([row.file for row in rows])
         raise
-    if not needed:
-        _remove([row.file for row in rows])
+    _remove(unused)
 
 
-def _store(uploads: Uploads) -> list[FeedFile]:
+def _link(rows: list[FeedFile], runs: Iterable[FeedRun]) -> list[str]:
+    """Save the rows of the files that runs are still to send; gives the stored names of the others."""
+    needing: dict[str, list[FeedRun]] = {}
+    for run in runs:
+        if run.status not in DONE:
+            for key in keys_of(run):
+                needing.setdefault(key, []).append(run)
+    link, links = FeedFile.runs.through, []
+    for row in rows:
+        if row.key in needing:
+            row.save(force_insert=True)
+            links += [link(feedfile=row, feedrun=run) for run in needing[row.key]]
+    link.objects.bulk_create(links, batch_size=CHUNK)
+    return [row.file for row in rows if row.key not in needing]
+
+
+def keys_of(run: FeedRun) -> set[str]:
+    """The keys of the files that a run sends, also where what was submitted is not kept any more."""
+    return set(run.file_keys) | {found[REFERENCE] for found in references(run.input)}
+
+
+def _store(uploads: Iterable[Upload]) -> list[FeedFile]:
     rows: list[FeedFile] = []
     for upload in uploads:
         try:
@@ -194,7 +210,7 @@ def without_references(value: Any) -> Any:
 
 def release(runs: Iterable[FeedRun]) -> None:
     """Remove the files that ended runs no longer need, once that is committed; other runs may still need them."""
-    keys = {found[REFERENCE] for run in runs if run.status in DONE for found in references(run.input)}
+    keys = {key for run in runs if run.status in DONE for key in keys_of(run)}
     if keys:
         _remove_rows(_not_needed().filter(key__in=keys))
 

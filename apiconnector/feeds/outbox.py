@@ -52,7 +52,7 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
         logger.info("Nothing listens to the trigger %r: no active feed has it.", trigger)
         return []
     runs, new = [], []
-    with files.keeping(uploads) as needing:
+    with files.keeping([uploads]) as needing:
         for feed in feeds:
             run, is_new = _keep(feed, plain, idempotency_key)
             runs.append(run)

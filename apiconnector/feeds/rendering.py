@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
@@ -16,6 +15,8 @@ from apiconnector.models.names import Names
 from apiconnector.templating import Empty, fill_pairs, fill_path
 
 if TYPE_CHECKING:
+    from django.core.files.base import File
+
     from apiconnector.feeds.bodies import Contents
     from apiconnector.models import Connection, FeedRun
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _RULES: Final = {rule.value: rule for rule in Empty}
 
 
-@dataclass(frozen=True)
+@dataclass
 class FeedRequest:
     """A filled feed: JSON, in which files are referred to. It holds no credential and no idempotency key.
 
@@ -41,13 +42,14 @@ class FeedRequest:
     arguments: dict[str, Any] = field(default_factory=dict)
     shown_body: str | None = None
     #: The files that were opened for it.
-    opened: ExitStack = field(default_factory=ExitStack, compare=False, repr=False)
+    opened: list[File[bytes]] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.opened.close()
+        for file in self.opened:
+            file.close()
 
     def frozen(self) -> dict[str, Any]:
         """What a run keeps of it, to send the same again."""
@@ -86,10 +88,13 @@ def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     """
     request = FeedRequest(**run.request) if run.request is not None else fill_feed(feed, run, connection)
     files = bodies.referred(run.input)
+    if files:
+        run.file_keys = files.keys()
+        request.shown_body = _shown_body(request, files)
     sent = bodies.Sent(run.file_source or FromStorage(run), request.opened)
     key = {feed.idempotency_header: run.idempotency_key} if feed.idempotency_header else {}
-    shown_body = _shown_body(request, files) if files else None
-    return replace(request, arguments=arguments(request, connection, files, sent, key), shown_body=shown_body)
+    request.arguments = arguments(request, connection, files, sent, key)
+    return request
 
 
 def method_of(feed: Feed, run: FeedRun) -> str:

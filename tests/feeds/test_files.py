@@ -25,7 +25,8 @@ from django.utils import timezone
 
 from apiconnector.exceptions import ConfigurationError, InvalidFeedData
 from apiconnector.feeds import deliver, files
-from apiconnector.feeds.uploads import MAX_BYTES
+from apiconnector.feeds.data import plain_data
+from apiconnector.feeds.uploads import MAX_BYTES, Uploads
 from apiconnector.models import FeedFile, FeedRun
 from apiconnector.models.file import folder, storage
 from apiconnector.shortcuts import run_feed, submit
@@ -175,7 +176,18 @@ class TestElsewhere:
         assert api.last.body == b"cv=Pz8%2B"
 
     @pytest.mark.parametrize(("content", "name"), [(BYTES, "cv.pdf"), (b"", "cv.pdf"), (BYTES * 1000, "cv.pdf")])
-    def test_raw(self, api: Recorder, make_api_feed: Callable[..., Feed], content: bytes, name: str) -> None:
+    def test_raw(
+        self,
+        api: Recorder,
+        make_api_feed: Callable[..., Feed],
+        monkeypatch: pytest.MonkeyPatch,
+        content: bytes,
+        name: str,
+    ) -> None:
+        def all_at_once(*_: Any) -> bytes:
+            raise AssertionError("it is not read into memory")
+
+        monkeypatch.setattr(files.Source, "read", all_at_once)
         make_api_feed(body_format="text", body="{{ cv }}", method="PUT", path="files/{{ cv.name }}")
         submit("contact", {"cv": cv(content, name)})
         assert deliver() == {"succeeded": 1}
@@ -269,6 +281,45 @@ class TestLife:
         FeedRun.objects.filter(status="failed").update(status="pending", next_attempt_at=timezone.now(), request=None)
         with django_capture_on_commit_callbacks(execute=True):
             assert deliver() == {"succeeded": 1}
+        assert stored() == []
+
+    def test_each_run_has_its_own(self, feed: Feed, django_capture_on_commit_callbacks: Any) -> None:
+        """As those of a feed with for_each, which keep their item only."""
+        uploads = [Uploads(), Uploads()]
+        runs = [
+            FeedRun(
+                feed=feed,
+                connection=feed.connection,
+                input=plain_data({"cv": cv(b"x")}, each),
+                next_attempt_at=timezone.now(),
+            )
+            for each in uploads
+        ]
+        with files.keeping(uploads) as needing:
+            for run in runs:
+                run.save()
+            needing(runs)
+        assert [run.files.count() for run in runs] == [1, 1]
+        with django_capture_on_commit_callbacks(execute=True):
+            assert deliver(limit=1) == {"succeeded": 1}
+        assert (FeedFile.objects.count(), len(stored())) == (1, 1)
+
+    def test_a_run_that_will_not_be_sent_keeps_none(self, feed: Feed) -> None:
+        uploads = Uploads()
+        run = FeedRun(feed=feed, connection=feed.connection, input=plain_data({"cv": cv()}, uploads), status="skipped")
+        with files.keeping([uploads]) as needing:
+            run.save()
+            needing([run])
+        assert (FeedFile.objects.count(), stored()) == (0, [])
+
+    def test_what_was_submitted_may_be_forgotten_at_the_end(
+        self, feed: Feed, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        (run,) = submit("contact", {"cv": cv()})
+        run.file_keys, run.input, run.status = files.keys_of(run), {}, "succeeded"
+        run.save()
+        with django_capture_on_commit_callbacks(execute=True):
+            files.release([run])
         assert stored() == []
 
     def test_it_stays_for_a_retry(self, api: Recorder, feed: Feed) -> None:
