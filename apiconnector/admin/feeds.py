@@ -28,7 +28,7 @@ class FeedAdmin(Guarded):
     autocomplete_fields = ("connection",)
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["name", "slug", "connection", "trigger", "is_active"]}),
-        ("Request", {"fields": ["method", "path", "body_format", "body"]}),
+        ("Request", {"fields": ["method", "path", "body_format", "body", "empty_values"]}),
         ("Query and headers", {"fields": ["query", "headers"], "classes": ["collapse"]}),
         ("Answer", {"fields": ["response_values"], "classes": ["collapse"]}),
         (

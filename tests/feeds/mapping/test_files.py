@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from apiconnector.models import Feed
-    from tests.feeds.recorder import Got, Recorder
+    from tests.feeds.mapping.recorder import Got, Recorder
 
 pytestmark = pytest.mark.django_db
 

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apiconnector.models import Feed
-    from tests.feeds.recorder import Recorder
+    from tests.feeds.mapping.recorder import Recorder
 
-PAGE = (Path(__file__).parents[2] / "docs" / "feeds.md").read_text(encoding="utf-8")
+WHOLE = (Path(__file__).parents[3] / "docs" / "feeds.md").read_text(encoding="utf-8")
+#: The section on mapping, with what is below it.
+PAGE = WHOLE.partition("\n## Mapping\n")[2].partition("\n## ")[0]
 BLOCKS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
 ROWS = re.findall(r"^\| `(keep|omit|null|empty|refuse)` \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
 

@@ -22,7 +22,7 @@ from apiconnector.shortcuts import run_feed, submit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.feeds.recorder import Recorder
+    from tests.feeds.mapping.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 

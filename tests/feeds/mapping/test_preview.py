@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from tests.feeds.recorder import Recorder
+    from tests.feeds.mapping.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.feeds.recorder import Recorder, recording
+from tests.feeds.mapping.recorder import Recorder, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
