@@ -74,17 +74,17 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     if answer is not None and judged.end is End.SUCCEEDED:
         values, judged = _pick(feed, answer, data, judged, redact)
     status_code = answer.status_code if answer is not None else None
-    record: dict[str, Any] = {
+    record = {
         "at": started.isoformat(),
-        "request": _request(answer.request if answer is not None else failed, redact),
+        "request": _request(
+            answer.request if answer is not None else failed, redact, request.shown_body if request else None
+        ),
         "response": _response(answer, redact),
         "status_code": status_code,
         "duration_ms": duration_ms,
         "error": judged.error,
         "message": judged.message,
     }
-    if request is not None and request.shown_body is not None and record["request"]:
-        record["request"]["body"] = _kept(request.shown_body, redact)
     return Attempt(judged, record, status_code, duration_ms, data, values)
 
 
@@ -132,14 +132,16 @@ def _pick(
     return values, judged
 
 
-def _request(request: requests.PreparedRequest | None, redact: Redactor) -> dict[str, Any] | None:
+def _request(
+    request: requests.PreparedRequest | None, redact: Redactor, shown_body: str | None
+) -> dict[str, Any] | None:
     if request is None:
         return None
     return {
         "method": request.method,
         "url": redact(request.url or ""),
         "headers": _headers(request.headers, redact),
-        "body": _kept(request.body, redact),
+        "body": _kept(request.body if shown_body is None else shown_body, redact),
     }
 
 

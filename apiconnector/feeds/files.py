@@ -59,7 +59,7 @@ class Source:
                 kind = type(error).__name__
             else:
                 return content
-        raise _unreadable(reference, kind)
+        raise _unreadable(kind)
 
 
 class FromMemory(Source):
@@ -72,12 +72,12 @@ class FromMemory(Source):
         """The uploaded file."""
         upload = self._uploads.get(reference[REFERENCE])
         if upload is None:
-            raise _gone(reference)
+            raise FileUnavailableError(_GONE, is_gone=True)
         try:
             return upload.open()
         except Exception as error:  # noqa: BLE001 - a file may be anything that can be read
             kind = type(error).__name__
-        raise _unreadable(reference, kind)
+        raise _unreadable(kind)
 
 
 class FromStorage(Source):
@@ -90,7 +90,7 @@ class FromStorage(Source):
         """The stored file."""
         row = FeedFile.objects.filter(key=reference[REFERENCE], runs=self._run.pk).first()
         if row is None:
-            raise _gone(reference)
+            raise FileUnavailableError(_GONE, is_gone=True)
         try:
             file: File[bytes] = storage().open(row.file)
             if file.size == row.size:
@@ -102,19 +102,18 @@ class FromStorage(Source):
         except Exception as error:
             logger.exception("The storage could not read a submitted file of feed run %s.", self._run.pk)
             kind = type(error).__name__
-        raise _gone(reference) if kind in {"gone", "changed"} else _unreadable(reference, kind)
+        raise FileUnavailableError(_GONE, is_gone=True) if kind in {"gone", "changed"} else _unreadable(kind)
 
 
-def _unreadable(reference: dict[str, Any], kind: str) -> FileUnavailableError:
-    return FileUnavailableError(f"The file “{reference.get('name')}” can't be read now ({kind}).", is_gone=False)
+def _unreadable(kind: str) -> FileUnavailableError:
+    return FileUnavailableError(f"A file that belongs to this run can't be read now ({kind}).", is_gone=False)
 
 
-def _gone(reference: dict[str, Any]) -> FileUnavailableError:
-    return FileUnavailableError(
-        f"The file “{reference.get('name')}” is not there any more: it was removed from the storage, or with the end "
-        "of the run. Nothing was sent; submit it again.",
-        is_gone=True,
-    )
+#: Without the name, which is the visitor's: everybody who sees the run sees its error.
+_GONE: Final = (
+    "A file that belongs to this run is not there any more: it was removed from the storage, or when the run ended. "
+    "Nothing was sent; have it submitted again."
+)
 
 
 @contextmanager
@@ -184,7 +183,7 @@ def _store(uploads: Iterable[Upload]) -> list[FeedFile]:
             continue
         _remove([row.file for row in rows])
         # Raised outside the except clause: the error of a storage may say where it is, and by which key.
-        raise InvalidFeedData(f"The file “{upload.name}” can't be kept. {reason}")
+        raise InvalidFeedData(f"The submitted files can't be kept. {reason}")
     return rows
 
 

@@ -37,14 +37,13 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     if feed.for_each:
         raise FeedMisconfigured(f"Feed “{slug}” makes one request for each item: use submit() for it.")
     uploads = Uploads()
-    plain = plain_data(data, uploads)
-    run = FeedRun(feed=feed, connection=feed.connection, input=plain, started_at=timezone.now())
+    run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data, uploads), started_at=timezone.now())
     if uploads:
         run.file_source = FromMemory(uploads)
     done = attempt.send(feed, run)
     if uploads:
         # The files are kept nowhere: nothing may look as if they could be found.
-        run.input, run.file_source = without_references(plain), None
+        run.input, run.file_source = without_references(run.input), None
     run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
     apply(run, done)
     run.finished_at = timezone.now()

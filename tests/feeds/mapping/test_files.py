@@ -27,14 +27,15 @@ from apiconnector.exceptions import ConfigurationError, InvalidFeedData
 from apiconnector.feeds import deliver, files
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.uploads import MAX_BYTES, Uploads
-from apiconnector.models import FeedFile, FeedRun
+from apiconnector.models import FeedFile, FeedRun, Token
 from apiconnector.models.file import folder, storage
 from apiconnector.shortcuts import run_feed, submit
+from tests import token_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from apiconnector.models import Feed
+    from apiconnector.models import Connection, Feed
     from tests.feeds.mapping.recorder import Got, Recorder
 
 pytestmark = pytest.mark.django_db
@@ -209,6 +210,23 @@ class TestElsewhere:
         assert deliver() == {"succeeded": 1}
         assert [got.body for got in api.got] == [BYTES, BYTES]
 
+    def test_raw_is_sent_from_its_beginning_with_a_new_token(
+        self, make_connection: Callable[..., Connection], make_feed: Callable[..., Feed]
+    ) -> None:
+        with token_server.running() as server:
+            connection = make_connection(
+                base_url=f"{server.origin}/api", auth_method="oauth2_client_credentials", client_id="i", client_secret="s",
+                token_url=f"{server.origin}/token",
+            )  # fmt: skip
+            Token.objects.create(
+                connection=connection, access_token="old", expires_at=timezone.now() + timedelta(days=1)
+            )
+            make_feed(connection, body_format="text", body="{{ cv }}")
+            submit("contact", {"cv": cv(b"x" * 100_000)})
+            assert deliver() == {"succeeded": 1}
+            # A body that was sent to its end before would have kept the server waiting.
+            assert server.api_calls == ["Bearer old", "Bearer access-1"]
+
     @pytest.mark.parametrize(
         ("fields", "words"),
         [
@@ -357,7 +375,8 @@ class TestLife:
         assert deliver() == {"failed": 1}
         run = FeedRun.objects.get()
         assert (run.outcome, run.error) == ("not_sent", "file")
-        assert "“cv.pdf” is not there any more" in run.error_message
+        assert "is not there any more" in run.error_message
+        assert "cv.pdf" not in run.error_message
         assert api.got == []
 
     @pytest.mark.parametrize("error", [OSError("canary"), RuntimeError("canary")])
@@ -389,7 +408,7 @@ class TestLife:
             return real(self, *arguments, **options)
 
         monkeypatch.setattr(InMemoryStorage, "save", breaks_at_the_second)
-        with transaction.atomic(), pytest.raises(InvalidFeedData, match=r"“b\.pdf” can't be kept") as refused:
+        with transaction.atomic(), pytest.raises(InvalidFeedData, match="The submitted files can't be kept") as refused:
             submit("contact", {"cv": cv(), "more": cv(name="b.pdf")})
         assert "canary" not in str(refused.value)
         assert (FeedRun.objects.count(), stored()) == (0, [])
@@ -519,6 +538,16 @@ class TestWhatIsAFile:
             upload.seek(0)
             assert upload.read() == BYTES
         assert ("cv", "big.bin", "image/png", BYTES) in parts(api.last)
+
+    def test_an_upload_that_the_view_has_moved_into_its_own_storage(self, api: Recorder, tmp_path: Path) -> None:
+        with TemporaryUploadedFile("big.bin", "image/png", len(BYTES), None) as upload:
+            upload.write(BYTES)
+            FileSystemStorage(str(tmp_path)).save("kept.bin", upload)
+            assert not Path(upload.temporary_file_path()).exists()
+            submit("contact", {"cv": upload})
+        assert deliver() == {"succeeded": 1}
+        assert ("cv", "big.bin", "image/png", BYTES) in parts(api.last)
+        assert (tmp_path / "kept.bin").read_bytes() == BYTES
 
     @pytest.mark.parametrize("way", ["submit", "run_feed"])
     def test_the_file_of_a_model(
