@@ -16,12 +16,13 @@ from django.http import HttpRequest
 from django.views.generic.edit import FormMixin
 
 from apiconnector.exceptions import InvalidFeedData
+from apiconnector.feeds.outbox import refresh
 from apiconnector.models import FeedRun
 from apiconnector.redaction import get_logger
 from apiconnector.shortcuts import submit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
@@ -43,6 +44,9 @@ class FeedFormMixin:
 
     #: What the feeds listen to, such as ``"contact-form"``.
     trigger: str = ""
+    #: The runs of what was submitted, once ``form_valid()`` has been called. Where they were sent at once, they are as
+    #: they were after that.
+    feed_runs: Sequence[FeedRun] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse an order of bases in which nothing would ever be submitted: Django's views don't call further."""
@@ -72,7 +76,9 @@ class FeedFormMixin:
         with _one_transaction():
             response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # it is the view that has it
             if form.is_valid():
-                _submit(self.trigger, partial(self.get_feed_data, form), _name(type(self)), "get_feed_data()")
+                get_data = partial(self.get_feed_data, form)
+                self.feed_runs = _submit(self.trigger, get_data, _name(type(self)), "get_feed_data()")
+        refresh(self.feed_runs)
         return response
 
 

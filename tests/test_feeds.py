@@ -127,7 +127,7 @@ class TestRunFeed:
         with pytest.raises(FeedMisconfigured):
             run_feed("lead", {})
 
-    @pytest.mark.parametrize("change", [{"condition": "a"}, {"success_when": "a"}])
+    @pytest.mark.parametrize("change", [{"success_when": "a["}, {"condition": "a["}])
     def test_what_is_not_built_is_refused_not_ignored(self, feed: Feed, change: dict[str, str]) -> None:
         Feed.objects.update(**change)
         run = run_feed("lead", {"email": "a"})
@@ -635,9 +635,9 @@ class TestSubmit:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"condition": "a"}, "condition"),
-        ({"for_each": "a"}, "for_each"),
-        ({"success_when": "a"}, "success_when"),
+        ({"condition": "a = `1`"}, "condition"),
+        ({"for_each": "a["}, "for_each"),
+        ({"success_when": "body.ok &&"}, "success_when"),
         ({"body_format": "multipart", "body": "text"}, "body"),
         ({"body_format": "text", "body": {"a": "b"}}, "body"),
         ({"body_format": "text", "body": None}, "body"),

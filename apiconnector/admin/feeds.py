@@ -25,12 +25,13 @@ class FeedAdmin(Guarded):
     list_select_related = ("connection",)
     search_fields = ("name", "slug", "trigger", "path")
     prepopulated_fields: ClassVar[dict[str, Sequence[str]]] = {"slug": ("name",)}
-    autocomplete_fields = ("connection",)
+    autocomplete_fields = ("connection", "after")
     fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["name", "slug", "connection", "trigger", "is_active"]}),
+        (None, {"fields": ["name", "slug", "connection", "trigger", "after", "is_active"]}),
+        ("When", {"fields": ["condition", "for_each"], "classes": ["collapse"]}),
         ("Request", {"fields": ["method", "path", "body_format", "body", "empty_values"]}),
         ("Query and headers", {"fields": ["query", "headers"], "classes": ["collapse"]}),
-        ("Answer", {"fields": ["response_values"], "classes": ["collapse"]}),
+        ("Answer", {"fields": ["success_when", "response_values"], "classes": ["collapse"]}),
         (
             "Delivery",
             {

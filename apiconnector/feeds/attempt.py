@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from django.utils import timezone
 
-from apiconnector.client import Wire
+from apiconnector.client import MAX_BODY, Wire
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError, ExpressionError
 from apiconnector.feeds import verdict
 from apiconnector.feeds.rendering import FeedRequest, method_of, render
@@ -58,6 +58,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         with render(feed, run, connection) as request, connection.session(wire=wire) as api:
             if before_first_byte is not None:
                 run.request = request.frozen()
+            api.max_body = MAX_BODY
             answer = api.request(request.method, request.path, timeout=feed.timeout, **request.arguments)
     except (ApiConnectorError, requests.RequestException) as error:
         judged = verdict.of_error(error, method_of(feed, run), written=wire.written, has_key=has_key)
@@ -69,10 +70,19 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         )
     duration_ms = round((time.monotonic() - clock) * 1000)
     redact = connection.redactor(is_fresh=True)
-    data = redact.scrub(_body(answer)) if answer is not None else None
+    has_rules = bool(feed.success_when or feed.response_values)
+    data = redact.scrub(_body(answer, MAX_BODY if has_rules else KEPT_DATA)) if answer is not None else None
     values: dict[str, Any] = {}
-    if answer is not None and judged.end is End.SUCCEEDED:
-        values, judged = _pick(feed, answer, data, judged, redact)
+    if answer is not None and judged.end is End.SUCCEEDED and has_rules:
+        root = {
+            "status": answer.status_code,
+            "headers": _lower(_headers(answer.headers, redact)),
+            "body": data,
+        }
+        refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
+        values, judged = ({}, refused) if refused else _pick(feed, root, judged)
+    if answer is not None and len(answer.content) > KEPT_DATA:
+        data, judged = None, verdict.of_size(judged, len(answer.content), is_whole=len(answer.content) <= MAX_BODY)
     status_code = answer.status_code if answer is not None else None
     record = {
         "at": started.isoformat(),
@@ -88,9 +98,9 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     return Attempt(judged, record, status_code, duration_ms, data, values)
 
 
-def _body(answer: requests.Response) -> Any:
-    """The parsed body: JSON where it is JSON, else text; None for an empty one and for one too large to keep."""
-    if not answer.content or len(answer.content) > KEPT_DATA:
+def _body(answer: requests.Response, most: int) -> Any:
+    """The parsed body: JSON where it is JSON, else text; None for an empty one, and for more bytes than ``most``."""
+    if not answer.content or len(answer.content) > most:
         return None
     try:
         return json.loads(answer.content, parse_constant=_refuse_constant, parse_float=_finite)
@@ -111,15 +121,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _pick(
-    feed: Feed, answer: requests.Response, data: Any, judged: Verdict, redact: Redactor
-) -> tuple[dict[str, Any], Verdict]:
+def _pick(feed: Feed, root: dict[str, Any], judged: Verdict) -> tuple[dict[str, Any], Verdict]:
     """The values the feed keeps; one that can't be evaluated is said, and the run has still succeeded."""
-    root = {
-        "status": answer.status_code,
-        "headers": _lower(_headers(answer.headers, redact)),
-        "body": data,
-    }
     values: dict[str, Any] = {}
     problems = []
     for name, expression in feed.response_values.items():

@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from django.db import router, transaction
 from django.utils import timezone
 
-from apiconnector import signals
-from apiconnector.feeds import attempt, files
+from apiconnector.feeds import attempt, endings, followers
 from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.verdict import IDEMPOTENT, End
@@ -23,7 +24,7 @@ from apiconnector.models import Feed, FeedRun
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
 logger = get_logger(__name__)
@@ -31,6 +32,8 @@ logger = get_logger(__name__)
 MAX_DELAY = timedelta(hours=12)
 #: How soon a run looks again whether its connection is ready; authorizing wakes it at once.
 WAIT = timedelta(minutes=5)
+#: So many runs are one task: several workers share what is more.
+RUNS_PER_TASK: Final = 100
 #: Until when a caller is being held, by ``time.monotonic()``; None in a worker.
 hold_until: ContextVar[float | None] = ContextVar("apiconnector_hold_until", default=None)
 _RESULT = (
@@ -62,25 +65,41 @@ def send_due(run_ids: Iterable[int]) -> Counter[str]:
         if until is not None and time.monotonic() > until:
             break
         run = FeedRun.objects.due(timezone.now()).filter(pk=run_id).first()
-        if run is not None and (status := process(run)):
-            counts[status] += 1
+        for each in in_turn(run) if run is not None else ():
+            counts[each.status] += 1
+            if until is not None and time.monotonic() > until:
+                break
     return counts
 
 
 def deliver(*, limit: int | None = None, progress: Callable[[FeedRun], None] | None = None) -> Counter[str]:
     """Send everything that is due, also what a killed worker left, and return how many came to which status."""
     counts: Counter[str] = Counter()
+    endings.tell(FeedRun.objects.filter(pk__in=followers.release_missed()))
     began = timezone.now()
     while limit is None or sum(counts.values()) < limit:
         # What became due since is the next call's: a run without a delay must not keep this one going for ever.
         run = FeedRun.objects.due(began).first()
         if run is None:
             break
-        if status := process(run):
-            counts[status] += 1
+        for each in in_turn(run):
+            counts[each.status] += 1
             if progress is not None:
-                progress(run)
+                progress(each)
+            if limit is not None and sum(counts.values()) >= limit:
+                break
     return counts
+
+
+def in_turn(run: FeedRun) -> Iterator[FeedRun]:
+    """Process a run and, where it has succeeded, those that waited for it; gives each that was processed here."""
+    if process(run):
+        yield run
+    for key in run.released:
+        # As it is now: another worker may have been faster.
+        follower = FeedRun.objects.due(timezone.now()).filter(pk=key).first()
+        if follower is not None:
+            yield from in_turn(follower)
 
 
 def process(run: FeedRun) -> str:
@@ -172,13 +191,26 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> str:
     """Save what became of a claimed run, unless it counted as abandoned and another worker took it over."""
     if run.is_ended:
         run.next_attempt_at, run.finished_at = None, timezone.now()
-    kept = FeedRun.objects.filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at).update(
-        **{name: getattr(run, name) for name in _RESULT}
-    )
+    rows = FeedRun.objects.filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
+    result = {name: getattr(run, name) for name in _RESULT}
+    released = followers.Released()
+    if run.is_ended:
+        # Together: a worker killed in between would leave those that wait for it waiting for ever.
+        with transaction.atomic(using=router.db_for_write(FeedRun)):
+            if kept := rows.update(**result):
+                released = followers.release(run)
+    else:
+        kept = rows.update(**result)
     if not kept:
         logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)
         return ""
     if run.is_ended:
-        files.release([run])
-        signals.feed_run_finished.send_robust(FeedRun, run=run)
+        endings.tell([run, *FeedRun.objects.filter(pk__in=released.ended)] if released.ended else [run])
+        # Whoever sent this one goes on with those that waited for it; other workers help where these are many.
+        run.released = released.due
+        if len(run.released) > RUNS_PER_TASK:
+            # It hands over to this module.
+            from apiconnector.feeds import outbox
+
+            transaction.on_commit(partial(outbox.share, released.due), using=router.db_for_write(FeedRun), robust=True)
     return str(run.status)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import requests
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
-from apiconnector.feeds import bodies
+from apiconnector.feeds import bodies, followers
 from apiconnector.feeds.files import FromStorage
 from apiconnector.models import Feed, names
 from apiconnector.models.names import Names
@@ -63,7 +63,7 @@ class FeedRequest:
         }
 
 
-def context_of(run: FeedRun, connection: Connection) -> Names:
+def context_of(feed: Feed, run: FeedRun, connection: Connection) -> Names:
     """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
@@ -75,7 +75,10 @@ def context_of(run: FeedRun, connection: Connection) -> Names:
         "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},
         "now": run.created_at.isoformat(),
+        "values": followers.values_of(run),
     }
+    if feed.for_each or run.item is not None:
+        values["item"] = run.item
     # Opened for sending: the client ID is bound to hosts as the other credentials are.
     return Names(connection, values, ["client_id"] if connection.client_id else [])
 
@@ -107,7 +110,7 @@ def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     if not feed.is_sound and (problems := feed.problems()):
         name, message = next(iter(problems.items()))
         raise FeedMisconfigured(f"Feed “{feed.slug}”, {name}: {message}")
-    context = context_of(run, connection)
+    context = context_of(feed, run, connection)
     rule = _RULES.get(feed.empty_values)
     params = bodies.texts(fill_pairs(feed.query, context, rule)) if feed.query else []
     headers = bodies.texts(fill_pairs(feed.headers, context, rule)) if feed.headers else []

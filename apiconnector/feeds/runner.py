@@ -6,9 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from apiconnector import signals
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
-from apiconnector.feeds import attempt
+from apiconnector.feeds import attempt, conditions, endings
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.files import FromMemory, without_references
 from apiconnector.feeds.uploads import Uploads
@@ -28,7 +27,8 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     """Send one feed now and return its ``FeedRun``, which was saved after the answer.
 
     One attempt is made. The run is ``failed`` whatever the remote did wrong and also when the connection is not ready;
-    ``run.raise_for_status()`` turns that into an error. The row belongs to the caller's transaction.
+    ``run.raise_for_status()`` turns that into an error. Where the feed's condition is not true of the data it is
+    ``skipped``, and nothing is sent. The row belongs to the caller's transaction.
 
     Raises ``FeedNotFound`` for an unknown or inactive feed, ``FeedMisconfigured`` for one with ``for_each``, and
     ``InvalidFeedData`` for data that can't be kept.
@@ -40,15 +40,16 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data, uploads), started_at=timezone.now())
     if uploads:
         run.file_source = FromMemory(uploads)
-    done = attempt.send(feed, run)
+    if conditions.admits(feed, run):
+        done = attempt.send(feed, run)
+        run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
+        apply(run, done)
+        run.finished_at = timezone.now()
     if uploads:
         # The files are kept nowhere: nothing may look as if they could be found.
-        run.input, run.file_source = without_references(run.input), None
-    run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
-    apply(run, done)
-    run.finished_at = timezone.now()
+        run.input, run.file_source, run.file_keys = without_references(run.input), None, ()
     FeedRun.objects.add(run)
-    signals.feed_run_finished.send_robust(FeedRun, run=run)
+    endings.tell([run])
     return run
 
 

@@ -1,0 +1,29 @@
+"""Runs that end: those that end before anything is sent, and who is told of an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from apiconnector import signals
+from apiconnector.feeds import files
+from apiconnector.models import FeedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def end_unsent(run: FeedRun, status: FeedRun.Status, error: str, message: str) -> None:
+    """End a run of which nothing was sent, and nothing will be; saving it is the caller's matter."""
+    run.status, run.outcome = status, FeedRun.Outcome.NOT_SENT
+    run.error, run.error_message = error, message
+    run.next_attempt_at, run.finished_at = None, timezone.now()
+
+
+def tell(runs: Iterable[FeedRun]) -> None:
+    """Tell the site's receivers that these runs have ended, and remove the files that they needed."""
+    ended = list(runs)
+    files.release(ended)
+    for run in ended:
+        signals.feed_run_finished.send_robust(FeedRun, run=run)
