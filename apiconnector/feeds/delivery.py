@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from apiconnector import signals
-from apiconnector.feeds import attempt
+from apiconnector.feeds import attempt, recorded
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.verdict import IDEMPOTENT, End
 from apiconnector.models import Feed, FeedRun
@@ -170,8 +170,9 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> str:
     """Save what became of a claimed run, unless it counted as abandoned and another worker took it over."""
     if run.is_ended:
         run.next_attempt_at, run.finished_at = None, timezone.now()
+    names = (*_RESULT, *recorded.EMPTIED) if recorded.is_emptied(run) else _RESULT
     kept = FeedRun.objects.filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at).update(
-        **{name: getattr(run, name) for name in _RESULT}
+        **{name: getattr(run, name) for name in names}
     )
     if not kept:
         logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)

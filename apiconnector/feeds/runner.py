@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apiconnector import signals
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
-from apiconnector.feeds import attempt
+from apiconnector.feeds import attempt, recorded
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun, finding
@@ -40,6 +40,8 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     apply(run, done)
     run.finished_at = timezone.now()
     FeedRun.objects.add(run)
+    # The caller may read what is not kept.
+    run.data = done.data
     signals.feed_run_finished.send_robust(FeedRun, run=run)
     return run
 
@@ -53,8 +55,10 @@ def apply(run: FeedRun, done: attempt.Attempt) -> None:
     if done.verdict.end is End.WAIT and earlier and earlier[-1]["error"] == done.verdict.error:
         # A run that waits looks again every few minutes; one line says so as well as a thousand.
         earlier = earlier[:-1]
-    run.attempts = [*earlier, done.record]
+    run.attempts = recorded.added(earlier, done.record)
     if done.verdict.end is not End.WAIT:
         run.attempt_count += 1
-    run.data = done.data
+    run.data = None if done.is_private else done.data
     run.values = done.values or {}
+    if done.is_private and done.verdict.end is End.SUCCEEDED:
+        recorded.empty(run)
