@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import timedelta
+from itertools import islice
 from statistics import median
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -63,7 +64,6 @@ class Worker:
 
     def _fill(self, number: int) -> None:
         from django.db import connection as database
-        from django.db import transaction
 
         from apiconnector.models import Connection, Feed, FeedRun
 
@@ -75,8 +75,9 @@ class Worker:
             Feed.objects.create(connection=owner, name=f"Feed {at}", slug=f"feed-{at}", path="contacts")
             for at, owner in enumerate([often, often, rarely])
         ]
-        with transaction.atomic():
-            FeedRun.objects.bulk_create(_runs(self.feeds, number, self.now), batch_size=_BATCH)
+        runs = _runs(self.feeds, number, self.now)
+        while some := list(islice(runs, _BATCH)):
+            FeedRun.objects.bulk_create(some)
         if database.vendor == "postgresql":
             # What the server does by itself some minutes after so many rows.
             with database.cursor() as cursor:

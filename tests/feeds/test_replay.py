@@ -107,8 +107,7 @@ class TestReplay:
         run.refresh_from_db()
         assert (run.status, run.attempt_count, run.data) == ("succeeded", 1, {"id": 7})
         first, second = (call.request for call in responses.calls)
-        assert b"name" not in first.body
-        assert b"name" in second.body
+        assert ["name" in str(call.body) for call in (first, second)] == [False, True]
         assert first.headers["Idempotency-Key"] == "form-7"
         assert second.headers["Idempotency-Key"] == run.idempotency_key != "form-7"
         assert [entry["error"] for entry in run.attempts] == ["http_status", "replayed", ""]
