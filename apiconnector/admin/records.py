@@ -12,7 +12,10 @@ from django.utils.html import format_html, format_html_join
 from apiconnector.admin.guarding import Guarded
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.paging import NearPaginator
+from apiconnector.admin.replaying import Replaying
+from apiconnector.admin.run_advice import OUTCOMES, next_step
 from apiconnector.admin.shown import duration, exchange_block, json_block, moment, summary_block
+from apiconnector.feeds import recorded
 from apiconnector.models import ConnectionEvent, Feed, FeedRun
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ else:
 _LONGEST_NUMBER = 19
 #: The last page that rows are counted for.
 _LAST_PAGE = 100_000
+#: Followers, and files, that a page names.
+_FOLLOWERS = 20
 _TONES = {"succeeded": "good", "pending": "open", "running": "open", "skipped": "off"}
 
 
@@ -58,7 +63,7 @@ class ReadOnlyAdmin(Guarded):
 
 
 @admin.register(FeedRun)
-class FeedRunAdmin(Noticed, ReadOnlyAdmin):
+class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     """What was submitted, sent and answered."""
 
     list_display = ("number", "feed", "status_now", "answer", "tries", "took", "created")
@@ -78,9 +83,7 @@ class FeedRunAdmin(Noticed, ReadOnlyAdmin):
                 "fields": [
                     "feed",
                     "connection",
-                    "status_badge",
                     "outcome",
-                    "error_message",
                     "status_code",
                     "took",
                 ]
@@ -151,12 +154,36 @@ class FeedRunAdmin(Noticed, ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: FeedRun | None = None) -> Any:
         """Bodies hold people's data: they have a permission of their own."""
         del obj
-        may = request.user.has_perm("apiconnector.view_body_feedrun")
-        return [*self.fieldsets, *(self._bodies if may else self._no_bodies)]
+        return [*self.fieldsets, *(self._bodies if _may_see_bodies(request) else self._no_bodies)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: FeedRun | None = None) -> list[str]:
         """All of them."""
         return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Begin the page with how the run stands and what to do."""
+        run = context.get("original")
+        if isinstance(run, FeedRun):
+            context["panel"] = self._panel(request, run)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _panel(self, request: HttpRequest, run: FeedRun) -> dict[str, Any]:
+        ended = run.status in {FeedRun.Status.FAILED, FeedRun.Status.DEAD}
+        followers = list(run.followers.select_related("feed").order_by("pk")[: _FOLLOWERS + 1])
+        return {
+            "run": run,
+            "badge": self.status_badge(run),
+            "outcome": OUTCOMES.get(run.outcome, ""),
+            "next": next_step(run),
+            "waits_for": run.waits_for,
+            "followers": followers[:_FOLLOWERS],
+            "more_followers": len(followers) > _FOLLOWERS,
+            "files": list(run.files.order_by("pk")[:_FOLLOWERS]) if _may_see_bodies(request) else [],
+            "may_replay": self.has_replay_permission(request),
+            "has_succeeded": run.ok,
+            "can_replay": ended or (run.ok and not recorded.is_emptied(run)),
+            "is_unknown": ended and run.outcome == FeedRun.Outcome.UNKNOWN,
+        }
 
     @admin.display(description="Status", ordering="status")
     def status_badge(self, run: FeedRun) -> str:
@@ -235,6 +262,10 @@ class ConnectionEventAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "connection")
     list_select_related = ("connection", "actor")
     search_fields = ("message",)
+
+
+def _may_see_bodies(request: HttpRequest) -> bool:
+    return request.user.has_perm("apiconnector.view_body_feedrun")
 
 
 def _page(request: HttpRequest) -> int:
