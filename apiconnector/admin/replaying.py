@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from apiconnector.feeds.replay import AFTER, decide, replay
+from apiconnector.feeds.replay import WHY_LEFT, decide, replay
 from apiconnector.models import FeedRun
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ else:
 #: Seconds that replaying may hold a request up: most servers end one after thirty.
 PATIENCE = 20.0
 _ENDED = (FeedRun.Status.FAILED, FeedRun.Status.DEAD)
-#: What became of those that were not replayed, by the name of their count.
-_LEFT = {
-    AFTER: "the run to wait for has not succeeded; replay that one",
-    "emptied": "nothing is left to send, for the feed keeps nothing of what was submitted",
-    "left": "still to be sent, skipped, succeeded, or replayed by somebody else just now",
-    "not_reached": "time was up; press again, or use “manage.py apiconnector replay”",
-}
+_WHY_LEFT = {**WHY_LEFT, "not_reached": "time was up; press again, or use “manage.py apiconnector replay”"}
 
 
 class Replaying(ModelAdmin):
@@ -133,7 +127,7 @@ class Replaying(ModelAdmin):
         said = [f"{_counted(replayed)} will be sent again." if replayed else "Nothing was replayed."]
         if followers:
             said.append(f"Waiting for {'it' if replayed == 1 else 'them'} again: {_counted(followers)}.")
-        said += [f"Left alone: {counts[name]:,} ({why})." for name, why in _LEFT.items() if counts[name]]
+        said += [f"Left alone: {counts[name]:,} ({why})." for name, why in _WHY_LEFT.items() if counts[name]]
         self.message_user(request, " ".join(said), messages.SUCCESS if replayed else messages.WARNING)
 
 

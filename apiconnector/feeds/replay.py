@@ -26,6 +26,12 @@ CHUNK: Final = 50
 _TASK, _AT_ONCE = 500, 50
 #: The kind of error of a run that failed because the one it waits for did.
 AFTER: Final = "after"
+#: Why runs were left alone, by the name of their count.
+WHY_LEFT: Final = {
+    AFTER: "the run to wait for has not succeeded; replay that one",
+    "emptied": "nothing is left to send, for the feed keeps nothing of what was submitted",
+    "left": "still to be sent, skipped, succeeded, or replayed by somebody else just now",
+}
 
 
 def replay(
