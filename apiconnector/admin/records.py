@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.db.models import Prefetch, Q
 from django.utils.html import format_html, format_html_join
@@ -76,37 +77,21 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("idempotency_key", "error", "error_message")
     search_help_text = "A run's number, an idempotency key, or words of the error of runs that did not succeed."
-    fieldsets: ClassVar[Any] = [
-        (
-            None,
-            {
-                "fields": [
-                    "feed",
-                    "connection",
-                    "outcome",
-                    "status_code",
-                    "took",
-                ]
-            },
-        ),
-        (
-            "Times",
-            {
-                "fields": [
-                    "created_at",
-                    "started_at",
-                    "finished_at",
-                    "attempt_count",
-                    "next_attempt_at",
-                    "idempotency_key",
-                ]
-            },
-        ),
-    ]
+    fieldsets: ClassVar[Any] = [(None, {"fields": [("feed", "connection"), ("status_code", "took")]})]
+    _times: ClassVar[Any] = (
+        "Times",
+        {
+            "fields": [
+                ("created_at", "started_at", "finished_at"),
+                ("attempt_count", "next_attempt_at"),
+                "idempotency_key",
+            ]
+        },
+    )
     _bodies: ClassVar[Any] = [
+        ("Attempts", {"fields": ["shown_attempts"]}),
         ("What was submitted", {"fields": ["shown_input"]}),
         ("What came back", {"fields": ["shown_values", "shown_data"]}),
-        ("Attempts", {"fields": ["shown_attempts"]}),
     ]
     _no_bodies: ClassVar[Any] = [("Attempts", {"fields": ["shown_times"]})]
 
@@ -154,11 +139,11 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: FeedRun | None = None) -> Any:
         """Bodies hold people's data: they have a permission of their own."""
         del obj
-        return [*self.fieldsets, *(self._bodies if _may_see_bodies(request) else self._no_bodies)]
+        return [*self.fieldsets, *(self._bodies if _may_see_bodies(request) else self._no_bodies), self._times]
 
     def get_readonly_fields(self, request: HttpRequest, obj: FeedRun | None = None) -> list[str]:
         """All of them."""
-        return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Begin the page with how the run stands and what to do."""
@@ -185,7 +170,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
             "is_unknown": ended and run.outcome == FeedRun.Outcome.UNKNOWN,
         }
 
-    @admin.display(description="Status", ordering="status")
+    @admin.display(description="Status")
     def status_badge(self, run: FeedRun) -> str:
         """The status as a coloured word."""
         return format_html(
@@ -195,22 +180,22 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
             run.get_status_display(),
         )
 
-    @admin.display(description="Run", ordering="id")
+    @admin.display(description="Run")
     def number(self, run: FeedRun) -> str:
         """Its number."""
         return f"#{run.pk}"
 
-    @admin.display(description="Answer", ordering="status_code")
+    @admin.display(description="Answer")
     def answer(self, run: FeedRun) -> int | None:
         """The status code of the last answer."""
         return run.status_code
 
-    @admin.display(description="Tries", ordering="attempt_count")
+    @admin.display(description="Tries")
     def tries(self, run: FeedRun) -> int:
         """How many attempts there were."""
         return run.attempt_count
 
-    @admin.display(description="Took", ordering="duration_ms")
+    @admin.display(description="Took")
     def took(self, run: FeedRun) -> str:
         """How long the last attempt took."""
         return duration(run.duration_ms) or "-"
@@ -220,7 +205,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
         """When it was kept."""
         return moment(run.created_at)
 
-    @admin.display(description="Status", ordering="status")
+    @admin.display(description="Status")
     def status_now(self, run: FeedRun) -> str:
         """The status, and when a run that waits is sent again."""
         if run.status != FeedRun.Status.PENDING or run.next_attempt_at is None:

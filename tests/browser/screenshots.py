@@ -33,6 +33,7 @@ IN_DOCS = {
     "connection": "connection",
     "landing": "landing",
     "run": "run",
+    "run-refused": "feed-run",
     "feed": "mapping",
     "connection-add": "picker",
 }
@@ -86,6 +87,7 @@ def _visit(browser: Browser, running: World, options: dict[str, object], shoot: 
             shoot(page, name)
         for name in _states(page, running):
             shoot(page, name)
+        _replaying(page, running, shoot)
         person.open_connection(page, running, "Warehouse")
         shoot(page, "connection-of-another-site")
         _forms(page, running, shoot)
@@ -117,6 +119,20 @@ def _connect(page: Page, running: World, shoot: Shoot) -> None:
     page.goto(running.admin("feedrun/"))
     page.locator("#result_list tbody tr", has_text="Succeeded").first.get_by_role("link").first.click()
     shoot(page, "run")
+
+
+def _replaying(page: Page, running: World, shoot: Shoot) -> None:
+    """A run that was refused, and the page that asks before many are replayed."""
+    page.goto(running.admin("feedrun/?q=1"))
+    page.get_by_role("link", name="#1", exact=True).click()
+    shoot(page, "run-refused")
+    page.goto(running.admin("feedrun/"))
+    page.locator("#action-toggle").check()
+    page.locator("select[name=action]").select_option("replay_chosen")
+    shoot(page, "runs-chosen")
+    page.locator(".actions button[type=submit]").click()
+    expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    shoot(page, "runs-replay")
 
 
 def _states(page: Page, running: World) -> Iterator[str]:

@@ -303,6 +303,7 @@ class TestList:
         assert list(first.context["cl"].result_list) == many[:-3:-1]
         shown = first.content.decode()
         assert "more than 6 feed runs" in shown
+        assert "6 results" not in shown
         assert "Select all that match, more than 6" in shown
         sixth = admin_client.get(RUNS, {"p": 6})
         assert list(sixth.context["cl"].result_list) == many[3:5][::-1]
