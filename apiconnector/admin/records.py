@@ -77,7 +77,6 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("idempotency_key", "error", "error_message")
     search_help_text = "A run's number, an idempotency key, or words of the error of runs that did not succeed."
-    fieldsets: ClassVar[Any] = [(None, {"fields": [("feed", "connection"), ("status_code", "took")]})]
     _times: ClassVar[Any] = (
         "Times",
         {
@@ -139,7 +138,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: FeedRun | None = None) -> Any:
         """Bodies hold people's data: they have a permission of their own."""
         del obj
-        return [*self.fieldsets, *(self._bodies if _may_see_bodies(request) else self._no_bodies), self._times]
+        return [*(self._bodies if _may_see_bodies(request) else self._no_bodies), self._times]
 
     def get_readonly_fields(self, request: HttpRequest, obj: FeedRun | None = None) -> list[str]:
         """All of them."""
@@ -160,6 +159,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
             "badge": self.status_badge(run),
             "outcome": OUTCOMES.get(run.outcome, ""),
             "next": next_step(run),
+            "took": duration(run.duration_ms),
             "waits_for": run.waits_for,
             "followers": followers[:_FOLLOWERS],
             "more_followers": len(followers) > _FOLLOWERS,

@@ -84,7 +84,10 @@ def _remove(keys: list[int], before: datetime) -> int:
     links = FeedFile.runs.through.objects.using(using)
     with transaction.atomic(using=using):
         if connections[using].features.has_select_for_update:
-            runs = runs.filter(pk__in=list(runs.select_for_update().order_by("pk").values_list("pk", flat=True)))
+            keys = list(runs.select_for_update().order_by("pk").values_list("pk", flat=True))
+            if not keys:
+                return 0
+            runs = FeedRun.objects.using(using).filter(pk__in=keys)
         links.filter(feedrun__in=runs.values("pk")).delete()
         # Not delete(): it reads the rows with all they hold, and removes them in a statement of its own.
         return int(runs._raw_delete(using))  # noqa: SLF001 - Django's own way to remove by one statement

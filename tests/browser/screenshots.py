@@ -37,6 +37,8 @@ IN_DOCS = {
     "feed": "mapping",
     "connection-add": "picker",
 }
+#: Of these the lower part matters, too.
+IN_DOCS_TALL = {"run-refused": 1600}
 DOCS_PORTS = (8000, 8001)
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light"},
@@ -63,7 +65,11 @@ def make(folder: Path, *, in_docs: bool = False) -> list[Path]:
                 page.wait_for_load_state("networkidle")
                 if in_docs and name == "run":
                     page.locator(".field-shown_attempts").scroll_into_view_if_needed()
+                if in_docs and name in IN_DOCS_TALL:
+                    page.set_viewport_size({"width": 1200, "height": IN_DOCS_TALL[name]})
                 page.screenshot(path=path, scale="css", full_page=not in_docs, animations="disabled")
+                if in_docs and name in IN_DOCS_TALL:
+                    page.set_viewport_size({"width": 1200, "height": 900})
                 made.append(path)
 
             _visit(browser, running, options, shoot)
