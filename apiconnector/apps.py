@@ -18,13 +18,14 @@ class ApiConnectorConfig(AppConfig):
 
     def ready(self) -> None:
         """Register checks, and wake what waited for a connection when it is authorized."""
-        from apiconnector import checks, signals  # noqa: PLC0415 - models can't be imported before ready()
+        # No model can be imported before.
+        from apiconnector import checks, signals
 
         logs.install()
         checks.register()
 
         def wake(connection: Any, **_: Any) -> None:
-            from apiconnector.feeds import outbox  # noqa: PLC0415 - not needed to start
+            from apiconnector.feeds import outbox
 
             outbox.wake(connection)
 

@@ -14,9 +14,7 @@ from apiconnector.admin.guarding import Guarded
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.paging import NearPaginator
 from apiconnector.admin.replaying import Replaying
-from apiconnector.admin.run_advice import OUTCOMES, next_step
 from apiconnector.admin.shown import duration, exchange_block, json_block, moment, summary_block
-from apiconnector.feeds import recorded
 from apiconnector.models import ConnectionEvent, Feed, FeedRun
 
 if TYPE_CHECKING:
@@ -152,6 +150,9 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _panel(self, request: HttpRequest, run: FeedRun) -> dict[str, Any]:
+        from apiconnector.admin.run_advice import OUTCOMES, next_step
+        from apiconnector.feeds import recorded
+
         ended = run.status in {FeedRun.Status.FAILED, FeedRun.Status.DEAD}
         followers = list(run.followers.select_related("feed").order_by("pk")[: _FOLLOWERS + 1])
         return {

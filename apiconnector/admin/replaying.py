@@ -15,7 +15,6 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from apiconnector.feeds.replay import WHY_LEFT, decide, replay
 from apiconnector.models import FeedRun
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ else:
 #: Seconds that replaying may hold a request up: most servers end one after thirty.
 PATIENCE = 20.0
 _ENDED = (FeedRun.Status.FAILED, FeedRun.Status.DEAD)
-_WHY_LEFT = {**WHY_LEFT, "not_reached": "time was up; press again, or use “manage.py apiconnector replay”"}
+_NOT_REACHED = "time was up; press again, or use “manage.py apiconnector replay”"
 
 
 class Replaying(ModelAdmin):
@@ -73,6 +72,8 @@ class Replaying(ModelAdmin):
         LogEntry.objects.log_actions(request.user.pk, [run], CHANGE, message, single_object=True)
 
     def _replay(self, request: HttpRequest, run: FeedRun) -> None:
+        from apiconnector.feeds.replay import replay
+
         again = request.POST.get("again") == "1"
         if run.status == FeedRun.Status.SUCCEEDED and not again:
             self.message_user(request, "This has arrived: tick the box to send it once more.", messages.ERROR)
@@ -83,6 +84,8 @@ class Replaying(ModelAdmin):
         self._say(request, counts)
 
     def _decide(self, request: HttpRequest, run: FeedRun) -> None:
+        from apiconnector.feeds.replay import decide
+
         arrived = request.POST.get("arrived") == "1"
         if decide(run, arrived=arrived, by=request.user):
             self._log(request, run, "It has arrived." if arrived else "It has not arrived.")
@@ -93,6 +96,8 @@ class Replaying(ModelAdmin):
     @admin.action(description="Replay selected feed runs", permissions=["replay"])
     def replay_chosen(self, request: HttpRequest, queryset: QuerySet[FeedRun]) -> HttpResponse | None:
         """Ask, then replay what was ticked, or all that match the filters."""
+        from apiconnector.feeds.replay import replay
+
         if request.POST.get("confirmed"):
             again = request.POST.get("again") == "1"
             self._say(request, replay(queryset, by=request.user, again=again, seconds=PATIENCE))
@@ -123,11 +128,17 @@ class Replaying(ModelAdmin):
 
     def _say(self, request: HttpRequest, counts: Counter[str]) -> None:
         """Say how many were replayed, and why others were not."""
+        from apiconnector.feeds.replay import WHY_LEFT
+
         replayed, followers = counts["replayed"], counts["followers"]
         said = [f"{_counted(replayed)} will be sent again." if replayed else "Nothing was replayed."]
         if followers:
             said.append(f"Waiting for {'it' if replayed == 1 else 'them'} again: {_counted(followers)}.")
-        said += [f"Left alone: {counts[name]:,} ({why})." for name, why in _WHY_LEFT.items() if counts[name]]
+        said += [
+            f"Left alone: {counts[name]:,} ({why})."
+            for name, why in {**WHY_LEFT, "not_reached": _NOT_REACHED}.items()
+            if counts[name]
+        ]
         self.message_user(request, " ".join(said), messages.SUCCESS if replayed else messages.WARNING)
 
 

@@ -12,9 +12,6 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from apiconnector.feeds import recorded
-from apiconnector.models.endings import local
-
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
@@ -64,6 +61,8 @@ def moment(at: datetime) -> str:
 
 def ending_mark(ending: Ending, now: datetime) -> str:
     """The day of an end; where it is near, in a colour and with a sign before it."""
+    from apiconnector.models.endings import local
+
     # What ends at midnight ends on the day before.
     day = date_format(local(ending.at - timedelta(microseconds=1)), "SHORT_DATE_FORMAT")
     tone = "bad" if ending.is_over(now) else "open" if ending.is_near(now) else ""
@@ -116,6 +115,8 @@ def _line(depth: int) -> str:
 
 
 def _attempt(record: Any) -> dict[str, Any]:
+    from apiconnector.feeds import recorded
+
     found = record if isinstance(record, dict) else {}
     request, response = found.get("request"), found.get("response")
     return {

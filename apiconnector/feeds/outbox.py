@@ -97,7 +97,8 @@ def hand_over(run_ids: list[int]) -> None:
     A backend that sends at once holds its caller for three seconds at most: a request that is under way then goes on in
     its thread, and runs that were not begun stay due.
     """
-    from apiconnector import tasks  # noqa: PLC0415 - the task is checked against TASKS when imported
+    # The task is checked against TASKS when it is imported.
+    from apiconnector import tasks
 
     if not tasks.sends_at_once() or _must_stay_in_thread():
         _enqueue(run_ids)
@@ -124,7 +125,7 @@ def _enqueue_and_close(run_ids: list[int]) -> None:
 
 
 def _enqueue(run_ids: list[int]) -> None:
-    from apiconnector import tasks  # noqa: PLC0415 - likewise
+    from apiconnector import tasks
 
     token = delivery.hold_until.set(time.monotonic() + HOLD)
     try:

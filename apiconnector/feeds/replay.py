@@ -161,7 +161,7 @@ def _may_follow(first: FeedRun | None) -> bool:
 
 
 def _hand_over(ids: list[int]) -> None:
-    from apiconnector import tasks  # noqa: PLC0415 - the task is checked against TASKS when imported
+    from apiconnector import tasks
 
     if tasks.sends_at_once():
         # The rest stays due: who asked for a replay does not wait for all of it.

@@ -8,11 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from apiconnector import conf
 from apiconnector.exceptions import ExpressionError, TemplateError
 from apiconnector.fields import JSONTextField
-from apiconnector.models import names
-from apiconnector.models.validation import MAX_TIMEOUT, json_problem
-from apiconnector.templating import check, check_names, compile_expression
 
 if TYPE_CHECKING:
     from django.db.models import Manager
@@ -128,7 +126,7 @@ class Feed(models.Model):
     timeout = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001), MaxValueValidator(MAX_TIMEOUT)],
+        validators=[MinValueValidator(0.001), MaxValueValidator(conf.MAX_TIMEOUT)],
         help_text="Seconds; empty: the connection's.",
     )
 
@@ -171,6 +169,9 @@ class Feed(models.Model):
 
     def _name_problems(self) -> dict[str, str]:
         """Secrets where none may stand, by field: what a feed sends is kept in its log."""
+        from apiconnector.models import names
+        from apiconnector.templating import check_names
+
         if not hasattr(self, "connection"):
             return {}  # none was chosen, which is said at its field
         allowed = names.for_feeds(self.connection)
@@ -184,6 +185,9 @@ class Feed(models.Model):
 
     def problems(self) -> dict[str, str]:
         """Everything wrong with the feed, by field."""
+        from apiconnector.models.validation import json_problem
+        from apiconnector.templating import check
+
         found: dict[str, str] = {}
         for name in ("condition", "for_each", "success_when"):
             if getattr(self, name):
@@ -206,6 +210,9 @@ class Feed(models.Model):
         return found
 
     def _body_problem(self) -> str:
+        from apiconnector.models.validation import json_problem
+        from apiconnector.templating import check
+
         if self.body_format == self.BodyFormat.NONE:
             return "" if self.body in (None, "", {}, []) else "Choose a body format, or empty the body."
         if self.body_format == self.BodyFormat.FORM:
@@ -217,6 +224,8 @@ class Feed(models.Model):
         return ""
 
     def _values_problem(self) -> str:
+        from apiconnector.templating import compile_expression
+
         if not isinstance(self.response_values, dict):
             return 'Enter a JSON object, such as {"contact_id": "body.id"}.'
         for name, expression in self.response_values.items():
