@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from django.db import router, transaction
 from django.utils import timezone
 
-from apiconnector.feeds import attempt, endings, followers
+from apiconnector.feeds import attempt, endings, followers, recorded
 from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.verdict import IDEMPOTENT, End
@@ -191,8 +191,9 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> str:
     """Save what became of a claimed run, unless it counted as abandoned and another worker took it over."""
     if run.is_ended:
         run.next_attempt_at, run.finished_at = None, timezone.now()
+    names = (*_RESULT, *recorded.EMPTIED) if recorded.is_emptied(run) else _RESULT
     rows = FeedRun.objects.filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
-    result = {name: getattr(run, name) for name in _RESULT}
+    result = {name: getattr(run, name) for name in names}
     released = followers.Released()
     if run.is_ended:
         # Together: a worker killed in between would leave those that wait for it waiting for ever.
