@@ -29,7 +29,7 @@ class FeedAdmin(Guarded):
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["name", "slug", "connection", "trigger", "is_active", "is_paused"]}),
         ("When it is sent", {"fields": ["condition", "for_each", "after"], "classes": ["collapse"]}),
-        ("Request", {"fields": ["method", "path", "body_format", "body"]}),
+        ("Request", {"fields": ["method", "path", "body_format", "body", "empty_values"]}),
         ("Query and headers", {"fields": ["query", "headers"], "classes": ["collapse"]}),
         ("Answer", {"fields": ["success_when", "response_values"], "classes": ["collapse"]}),
         (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from apiconnector import signals
+from apiconnector.feeds import files
 from apiconnector.models import FeedRun
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def end_unsent(run: FeedRun, status: FeedRun.Status, error: str, message: str) -
 
 
 def tell(runs: Iterable[FeedRun]) -> None:
-    """Tell the site's receivers that these runs have ended."""
-    for run in runs:
+    """Tell the site's receivers that these runs have ended, and remove the files that they needed."""
+    ended = list(runs)
+    files.release(ended)
+    for run in ended:
         signals.feed_run_finished.send_robust(FeedRun, run=run)
