@@ -121,7 +121,8 @@ class MappingField(JSONFormField):
         if isinstance(value, dict) and value.get("as") == TABLE:
             return _body(value["rows"])
         if isinstance(value, dict) and value.get("as") == TEXT:
-            return value["text"] or None
+            # Browsers send a line break as two characters, whatever was typed.
+            return value["text"].replace("\r\n", "\n") or None
         return super().to_python(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
