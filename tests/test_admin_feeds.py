@@ -67,9 +67,11 @@ class TestTable:
     def test_what_is_saved_is_shown_as_a_table_and_kept(self, admin_client: Client, bearer: Connection) -> None:
         admin_client.post(ADD, posted(bearer))
         page = admin_client.get(f"/admin/apiconnector/feed/{Feed.objects.get().pk}/change/")
-        shown = page.context["adminform"].form["body"].field.widget.get_context(
-            "body", page.context["adminform"].form["body"].value(), {}
-        )["mapping"]
+        shown = (
+            page.context["adminform"]
+            .form["body"]
+            .field.widget.get_context("body", page.context["adminform"].form["body"].value(), {})["mapping"]
+        )
         assert shown["as"] == "table"
         assert [row for row in shown["rows"] if row[0]] == [
             *ROWS[:3], ("score", "json", "12.5"), *ROWS[4:6]
@@ -98,7 +100,9 @@ class TestTable:
 
     def test_a_text_is_kept_as_it_is(self, admin_client: Client, bearer: Connection) -> None:
         xml = "<lead>\n  <email>{{ email }}</email>\n</lead>"
-        admin_client.post(ADD, posted(bearer, **{"body_format": "text", "body-as": "text", "body-text": xml.replace("\n", "\r\n")}))
+        admin_client.post(
+            ADD, posted(bearer, **{"body_format": "text", "body-as": "text", "body-text": xml.replace("\n", "\r\n")})
+        )
         assert Feed.objects.get().body == xml
         page = admin_client.get(f"/admin/apiconnector/feed/{Feed.objects.get().pk}/change/")
         assert "&lt;email&gt;{{ email }}&lt;/email&gt;" in page.text
@@ -118,7 +122,9 @@ class TestTable:
         assert feed.body == body or (feed.body is None and body in ({}, []))
 
     def test_without_a_way_the_json_counts(self, admin_client: Client, bearer: Connection) -> None:
-        fields = {name: value for name, value in posted(bearer, body='{"a": 1}').items() if not name.startswith("body-")}
+        fields = {
+            name: value for name, value in posted(bearer, body='{"a": 1}').items() if not name.startswith("body-")
+        }
         admin_client.post(ADD, fields)
         assert Feed.objects.get().body == {"a": 1}
 

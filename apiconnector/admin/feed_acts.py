@@ -1,4 +1,7 @@
-"""What an admin does with a feed besides editing it: look at the request it would make, and send it with sample data."""
+"""What an admin does with a feed besides editing it: see the request it would make, and send it with sample data.
+
+A POST each, with permission.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ from django.views.decorators.http import require_POST
 
 from apiconnector.admin.shown import exchange_block, request_block, summary_block
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound, InvalidFeedData
-from apiconnector.models import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.forms import ModelForm
     from django.http import HttpRequest
+
+    from apiconnector.models import Feed
 
     ModelAdmin = admin.ModelAdmin[Feed]
 else:
@@ -66,7 +70,6 @@ class FeedActs(ModelAdmin):
         if not found["problems"]:
             made = preview(form.instance, sample)
             found["problems"] = [("", text) for text in made.problems]
-            found["notes"] = _notes(form.instance)
             if made.url:
                 found["request"] = request_block(made.method, made.url, made.headers, made.body)
         return self._answer(request, "Dry run", found)
@@ -126,13 +129,3 @@ def _problems(form: ModelForm[Feed]) -> list[tuple[str, str]]:
         for name, errors in form.errors.items()
         if name not in {"name", "slug"}
     ]
-
-
-def _notes(feed: Feed) -> list[str]:
-    """What the sample does not show."""
-    notes = []
-    if feed.condition:
-        notes.append("Sent only where the condition is true.")
-    if feed.for_each:
-        notes.append("Sent once for each item; “item” is taken from the sample data.")
-    return notes

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apiconnector.client import Wire
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError, ExpressionError
 from apiconnector.feeds import verdict
-from apiconnector.feeds.rendering import render
+from apiconnector.feeds.rendering import FeedRequest, method_of, render
 from apiconnector.feeds.verdict import End, Verdict
 from apiconnector.models import expiry
 from apiconnector.templating import search
@@ -51,19 +51,21 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     has_key = bool(feed.idempotency_header)
     answer: requests.Response | None = None
     failed: requests.PreparedRequest | None = None
+    request: FeedRequest | None = None
     try:
         if not connection.is_active:
             raise ConfigurationError(f"The connection “{connection}” is switched off.")
-        request = render(feed, run, connection)
-        with connection.session(wire=wire) as api:
+        with render(feed, run, connection) as request, connection.session(wire=wire) as api:
+            if before_first_byte is not None:
+                run.request = request.frozen()
             answer = api.request(request.method, request.path, timeout=feed.timeout, **request.arguments)
     except (ApiConnectorError, requests.RequestException) as error:
-        judged = verdict.of_error(error, feed.method, written=wire.written, has_key=has_key)
+        judged = verdict.of_error(error, method_of(feed, run), written=wire.written, has_key=has_key)
         failed = getattr(error, "request", None)
     else:
         is_expired = expiry.means_expired(connection, answer)
         judged = verdict.of_answer(
-            feed.method, answer.status_code, answer.headers, has_key=has_key, is_expired=is_expired
+            method_of(feed, run), answer.status_code, answer.headers, has_key=has_key, is_expired=is_expired
         )
     duration_ms = round((time.monotonic() - clock) * 1000)
     redact = connection.redactor(is_fresh=True)
@@ -72,7 +74,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     if answer is not None and judged.end is End.SUCCEEDED:
         values, judged = _pick(feed, answer, data, judged, redact)
     status_code = answer.status_code if answer is not None else None
-    record = {
+    record: dict[str, Any] = {
         "at": started.isoformat(),
         "request": _request(answer.request if answer is not None else failed, redact),
         "response": _response(answer, redact),
@@ -81,6 +83,8 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         "error": judged.error,
         "message": judged.message,
     }
+    if request is not None and request.shown_body is not None and record["request"]:
+        record["request"]["body"] = _kept(request.shown_body, redact)
     return Attempt(judged, record, status_code, duration_ms, data, values)
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from apiconnector import signals
-from apiconnector.feeds import attempt
+from apiconnector.feeds import attempt, files
+from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.verdict import IDEMPOTENT, End
 from apiconnector.models import Feed, FeedRun
@@ -45,6 +46,7 @@ _RESULT = (
     "error",
     "error_message",
     "finished_at",
+    "request",
 )
 
 
@@ -85,7 +87,7 @@ def process(run: FeedRun) -> str:
     """Claim a due run, send it once and write down how that went; its status, or "" if another worker has it."""
     feed = Feed.objects.select_related("connection__token").get(pk=run.feed_id)
     was_cut_off = run.status == FeedRun.Status.RUNNING and run.outcome == FeedRun.Outcome.UNKNOWN
-    is_undecided = was_cut_off and not _may_repeat(feed)
+    is_undecided = was_cut_off and not _may_repeat(feed, run)
     abandoned_at = timezone.now() + _patience(feed)
     # A run killed before its first byte was not sent, whatever an earlier attempt did.
     outcome = FeedRun.Outcome.UNKNOWN if is_undecided else FeedRun.Outcome.NOT_SENT
@@ -113,7 +115,7 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     claimed = FeedRun.objects.filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
 
     def before_first_byte() -> None:
-        if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN):
+        if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN, request=run.request):
             raise _TakenOver
         run.outcome = FeedRun.Outcome.UNKNOWN
 
@@ -131,13 +133,13 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
             f"An unexpected error stopped this ({type(error).__name__}); see the log.",
         )
         run.attempt_count += 1
-        may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed)
+        may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed, run)
         end = End.RETRY if may_retry else End.FAILED
     _schedule(run, feed, end)
 
 
-def _may_repeat(feed: Feed) -> bool:
-    return feed.method in IDEMPOTENT or bool(feed.idempotency_header)
+def _may_repeat(feed: Feed, run: FeedRun) -> bool:
+    return method_of(feed, run) in IDEMPOTENT or bool(feed.idempotency_header)
 
 
 def _patience(feed: Feed) -> timedelta:
@@ -177,5 +179,6 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> str:
         logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)
         return ""
     if run.is_ended:
+        files.release([run])
         signals.feed_run_finished.send_robust(FeedRun, run=run)
     return str(run.status)

@@ -15,8 +15,9 @@ from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import delivery
+from apiconnector.feeds import delivery, files
 from apiconnector.feeds.data import plain_data
+from apiconnector.feeds.uploads import Uploads
 from apiconnector.models import Feed, FeedRun
 from apiconnector.models.validation import is_findable
 from apiconnector.redaction import get_logger
@@ -41,7 +42,8 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
     Raises ``InvalidFeedData``, also for a key that can't be sent in a header, before any SQL, so that the
     caller's transaction stays usable.
     """
-    plain = plain_data(data)
+    uploads = Uploads()
+    plain = plain_data(data, uploads)
     _check_key(idempotency_key)
     feeds: list[Feed] = []
     if trigger and is_findable(trigger):
@@ -50,11 +52,13 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
         logger.info("Nothing listens to the trigger %r: no active feed has it.", trigger)
         return []
     runs, new = [], []
-    for feed in feeds:
-        run, is_new = _keep(feed, plain, idempotency_key)
-        runs.append(run)
-        if is_new:
-            new.append(run.pk)
+    with files.keeping([uploads]) as needing:
+        for feed in feeds:
+            run, is_new = _keep(feed, plain, idempotency_key)
+            runs.append(run)
+            if is_new:
+                new.append(run.pk)
+        needing(run for run in runs if run.pk in new)
     if new:
         using = router.db_for_write(FeedRun)
         transaction.on_commit(partial(hand_over, new), using=using, robust=True)

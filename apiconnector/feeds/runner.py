@@ -10,6 +10,8 @@ from apiconnector import signals
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
 from apiconnector.feeds import attempt
 from apiconnector.feeds.data import plain_data
+from apiconnector.feeds.files import FromMemory, without_references
+from apiconnector.feeds.uploads import Uploads
 from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun, finding
 
@@ -34,8 +36,15 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     feed = find_feed(slug)
     if feed.for_each:
         raise FeedMisconfigured(f"Feed “{slug}” makes one request for each item: use submit() for it.")
-    run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data), started_at=timezone.now())
+    uploads = Uploads()
+    plain = plain_data(data, uploads)
+    run = FeedRun(feed=feed, connection=feed.connection, input=plain, started_at=timezone.now())
+    if uploads:
+        run.file_source = FromMemory(uploads)
     done = attempt.send(feed, run)
+    if uploads:
+        # The files are kept nowhere: nothing may look as if they could be found.
+        run.input, run.file_source = without_references(plain), None
     run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
     apply(run, done)
     run.finished_at = timezone.now()
@@ -56,5 +65,8 @@ def apply(run: FeedRun, done: attempt.Attempt) -> None:
     run.attempts = [*earlier, done.record]
     if done.verdict.end is not End.WAIT:
         run.attempt_count += 1
+    elif not run.attempt_count:
+        # Nothing was attempted yet: what the feed is by then shall be sent.
+        run.request = None
     run.data = done.data
     run.values = done.values or {}

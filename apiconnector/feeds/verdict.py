@@ -21,6 +21,7 @@ from apiconnector.exceptions import (
     TemplateError,
     TokenRequestFailed,
 )
+from apiconnector.feeds.files import FileUnavailableError
 from apiconnector.models import FeedRun
 
 if TYPE_CHECKING:
@@ -87,13 +88,19 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
 
 
+def _of_feed(error: ConfigurationError) -> Verdict:
+    if isinstance(error, FileUnavailableError):
+        return Verdict(End.FAILED if error.is_gone else End.RETRY, Outcome.NOT_SENT, "file", str(error))
+    return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+
+
 def of_error(error: Exception, method: str, *, written: bool | None, has_key: bool) -> Verdict:
     """Judge an error of our own or of the network.
 
     ``written`` says whether the first byte of the request was handed to the network; None where nobody could tell.
     """
     if isinstance(error, TemplateError | ExpressionError | FeedMisconfigured):
-        return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+        return _of_feed(error)
     if isinstance(error, AuthorizationRequired | ConfigurationError):
         return Verdict(End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
     if isinstance(error, TokenRequestFailed):

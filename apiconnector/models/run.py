@@ -14,7 +14,7 @@ from apiconnector.exceptions import FeedFailed
 from apiconnector.fields import JSONTextField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
@@ -139,6 +139,11 @@ class FeedRun(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    #: Where its files are read, if they are kept nowhere: those of ``run_feed``.
+    file_source: Any = None
+    #: The keys of its files, as of an attempt: what was submitted may be forgotten at its end.
+    file_keys: Collection[str] = ()
 
     objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]  # stubs see a Manager
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apiconnector import conf
+from apiconnector.feeds.files import remove_orphans
 from apiconnector.management.output import counted
 from apiconnector.models import AuthorizationAttempt, ConnectionEvent, FeedRun
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Rows removed by one statement: each is its own transaction, and a large table is never locked for long.
 CHUNK = 500
+#: Submitted files that no run needs are removed then: the transaction that stored a younger one may be open still.
+ORPHANED = timedelta(days=1)
 
 
 def add_parsers(jobs: Any) -> None:
@@ -43,6 +46,8 @@ def prune_records(out: Output, options: dict[str, Any]) -> int:
         counts = [counted(rows.count(), noun) for noun, rows in old]
     else:
         counts = [counted(_remove(rows, noun, out), noun) for noun, rows in old]
+        if files := remove_orphans(timezone.now() - ORPHANED):
+            out.note(f"{counted(files, 'submitted file')} that no run needs removed")
     done = "Would remove" if options["dry_run"] else "Removed"
     out.line(f"{done} {counts[0]} and {counts[1]} older than {counted(days, 'day')}, and {counts[2]}.")
     return 0
