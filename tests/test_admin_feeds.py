@@ -206,7 +206,7 @@ class TestSend:
     def test_who_may_not_see_bodies_sees_none(
         self, client: Client, bearer: Connection, make_feed: Callable[..., Feed]
     ) -> None:
-        feed = make_feed(bearer)
+        feed = make_feed(bearer, body=None, body_format="none")
         responses.post("https://api.example.com/v1/leads", json={"id": "L-7"})
         client.force_login(person("view_feed", "send_feed"))
         page = client.post(f"/admin/apiconnector/feed/{feed.pk}/send/")

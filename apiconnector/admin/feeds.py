@@ -79,7 +79,7 @@ def _names_of(feed: Feed | None) -> list[str]:
     from apiconnector.exceptions import TemplateError
     from apiconnector.templating import names_in
 
-    found = set()
+    found: set[str] = set()
     for name in ("path", "query", "headers", "body"):
         try:
             found |= names_in(getattr(feed, name)) if feed is not None else set()
