@@ -49,6 +49,13 @@ document.addEventListener("DOMContentLoaded", () => {
         result.removeAttribute("aria-busy");
         if (text) {
             result.innerHTML = text;
+            // The JSON stands beside the table that makes it.
+            const made = result.querySelector("[data-apiconnector-made]");
+            const beside = document.querySelector("[data-apiconnector-json]");
+            if (made && beside) {
+                beside.replaceChildren(made.querySelector("pre"));
+                made.remove();
+            }
         } else {
             result.textContent = "The site did not answer. Reload the page, and try again.";
         }
