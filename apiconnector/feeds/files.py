@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 from django.db.models import Exists, OuterRef
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured, InvalidFeedData
@@ -210,8 +210,13 @@ def without_references(value: Any) -> Any:
 def release(runs: Iterable[FeedRun]) -> None:
     """Remove the files that ended runs no longer need, once that is committed; other runs may still need them."""
     keys = {key for run in runs if run.status in DONE for key in keys_of(run)}
-    if keys:
+    if not keys:
+        return
+    try:
         _remove_rows(_not_needed().filter(key__in=keys))
+    except DatabaseError:
+        # The run has ended, whatever becomes of its files.
+        logger.warning("The files of ended feed runs could not be removed; prune tries again.", exc_info=True)
 
 
 def _not_needed() -> Any:

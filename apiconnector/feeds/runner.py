@@ -43,7 +43,7 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     done = attempt.send(feed, run)
     if uploads:
         # The files are kept nowhere: nothing may look as if they could be found.
-        run.input, run.file_source = without_references(run.input), None
+        run.input, run.file_source, run.file_keys = without_references(run.input), None, ()
     run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
     apply(run, done)
     run.finished_at = timezone.now()
