@@ -6,7 +6,10 @@ import os
 import random
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+
+import django
 
 from tests.faults import worker
 
@@ -36,14 +39,11 @@ def submit(first: int, count: int) -> dict[str, list[int]]:
     from django.conf import settings
     from django.db import InterfaceError, OperationalError, connection, transaction
 
-    from apiconnector import tasks
     from apiconnector.shortcuts import submit
 
     # The workers send.
-    settings.TASKS = {
-        "default": {"BACKEND": f"{tasks.task.__module__.partition('.base')[0]}.backends.dummy.DummyBackend"}
-    }
-    tasks.sends_at_once = lambda: False
+    package = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
+    settings.TASKS = {"default": {"BACKEND": f"{package}.backends.dummy.DummyBackend"}}
     random.seed(first)
     found: dict[str, list[int]] = {"committed": [], "rolled back": [], "in doubt": []}
     for number in range(first, first + count):
@@ -65,8 +65,8 @@ def deliver() -> None:
 
     from apiconnector.feeds import delivery
 
-    delivery._patience = lambda _: timedelta(seconds=ABANDONED)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    setattr(delivery, "_patience", lambda _: timedelta(seconds=ABANDONED))  # noqa: B010 - mypy takes no other function
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         call_command("apiconnector", "deliver", "--loop", "--interval", "0.2", "--workers", "4", stderr=nowhere)
 
 
@@ -104,5 +104,4 @@ def prepare() -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     prepare()
-    worker.ACTS += (make_feeds, submit, deliver, hurry, ends)
-    worker.main()
+    worker.main(make_feeds, submit, deliver, hurry, ends)
