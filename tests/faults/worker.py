@@ -242,7 +242,8 @@ def main(*more: Callable[..., Any]) -> None:
     django.setup()
     from django.db import close_old_connections
 
-    acts = {act.__name__: act for act in (*ACTS, *more)}
+    known: tuple[Callable[..., Any], ...] = (*ACTS, *more)
+    acts = {act.__name__: act for act in known}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         name, arguments, options = json.loads(line)
