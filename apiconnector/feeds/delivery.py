@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from apiconnector import signals
-from apiconnector.feeds import attempt
+from apiconnector.feeds import attempt, notices
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.verdict import IDEMPOTENT, End
 from apiconnector.models import Feed, FeedRun
@@ -83,7 +83,7 @@ def deliver(*, limit: int | None = None, progress: Callable[[FeedRun], None] | N
 
 def process(run: FeedRun) -> str:
     """Claim a due run, send it once and write down how that went; its status, or "" if another worker has it."""
-    feed = Feed.objects.select_related("connection__token").get(pk=run.feed_id)
+    run.feed = feed = Feed.objects.select_related("connection__token").get(pk=run.feed_id)
     was_cut_off = run.status == FeedRun.Status.RUNNING and run.outcome == FeedRun.Outcome.UNKNOWN
     is_undecided = was_cut_off and not _may_repeat(feed)
     abandoned_at = timezone.now() + _patience(feed)
@@ -178,4 +178,5 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> str:
         return ""
     if run.is_ended:
         signals.feed_run_finished.send_robust(FeedRun, run=run)
+        notices.tell_how_it_ended(run)
     return str(run.status)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apiconnector import signals
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
-from apiconnector.feeds import attempt
+from apiconnector.feeds import attempt, notices
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun, finding
@@ -41,6 +41,7 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     run.finished_at = timezone.now()
     FeedRun.objects.add(run)
     signals.feed_run_finished.send_robust(FeedRun, run=run)
+    notices.tell_how_it_ended(run)
     return run
 
 

@@ -10,7 +10,7 @@ from django.db import models
 
 from apiconnector.exceptions import ExpressionError, TemplateError
 from apiconnector.fields import JSONTextField
-from apiconnector.models import names
+from apiconnector.models import names, notified
 from apiconnector.models.validation import MAX_TIMEOUT, json_problem
 from apiconnector.templating import check, check_names, compile_expression
 
@@ -166,7 +166,10 @@ class Feed(models.Model):
 
     def clean(self) -> None:
         """Check mapping, names and expressions, and refuse what this version can't do."""
-        if problems := self.problems() or self._name_problems():
+        problems = self.problems() or self._name_problems()
+        if message := notified.problem(self.notify):
+            problems["notify"] = message
+        if problems:
             raise ValidationError(problems)
 
     def _name_problems(self) -> dict[str, str]:
