@@ -71,7 +71,7 @@ def _read(slug: str, found: Found, items: str, pairs: str) -> Choices:
     try:
         found_pairs = search(pairs, listed)
     except ExpressionError as error:
-        logger.error("The feed “%s” gives no choices: %s", slug, error)  # noqa: TRY400 - its frames hold the answer
+        logger.error("The feed “%s” gives no choices: %s", slug, error)
         return []
     return [(str(value), str(label)) for value, label in found_pairs if _is_shown(value) and _is_shown(label)]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
+import re
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -298,3 +301,19 @@ def test_one_for_each_is_refused(feed: Feed) -> None:
     for _ in range(2):
         with pytest.raises(FeedMisconfigured, match="one request for each item"):
             lookups.look_up("countries")
+
+
+def test_the_page(feed: Feed, api: ApiServer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lookups.md").read_text(encoding="utf-8")
+    api.script(answer({"items": COUNTRIES}))
+    Feed.objects.update(response_values=json.loads(page.partition("such as `")[2].partition("`")[0]))
+    names: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)  # noqa: S102 - our own page
+    assert names["AddressForm"]({"country": "GB"}).is_valid()
+    assert names["OptionalAddressForm"]({"country": ""}).is_valid()
+    template = Template(page.partition("```html\n")[2].partition("```")[0])
+    assert "<li>Great Britain</li><li>France</li>" in template.render(Context())
+    assert api.paths == ["/countries?lang=en"] * 2  # with and without a language
+    said = dict(re.findall(r"^\| `(timeout|cache|data)` \| `([^`]+)`", page, re.MULTILINE))
+    parameters = inspect.signature(feed_choices).parameters
+    assert {name: str(parameters[name].default) for name in said} == said
