@@ -46,5 +46,5 @@ def _show(request: HttpRequest, texts: dict[int, str], run_ids: list[int], using
     feeds = set(not_sent.order_by().values_list("feed_id", flat=True).distinct())
     # Two feeds may say the same.
     for text in dict.fromkeys(text for feed_id, text in texts.items() if feed_id in feeds):
-        # Silently: a site without the message middleware has no place for it.
-        messages.warning(request, text, fail_silently=True)
+        # Silently: a site without the message middleware has no place for it. Django REST framework wraps requests.
+        messages.warning(getattr(request, "_request", request), text, fail_silently=True)
