@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django import forms
 from django.core.cache import cache
+from django.db import connections
 from django.template import Context, Template
 
 from apiconnector.exceptions import ExpressionError, FeedMisconfigured, FeedNotFound, InvalidFeedData
@@ -264,7 +265,12 @@ class TestTime:
         assert lookups.look_up("countries")
         slow.clear()
         age(1000)
-        first = threading.Thread(target=lookups.look_up, args=("countries",))
+
+        def look() -> None:
+            lookups.look_up("countries")
+            connections.close_all()
+
+        first = threading.Thread(target=look)
         first.start()
         while len(api.received) < 2:
             time.sleep(0.01)

@@ -20,5 +20,4 @@ INSTALLED_APPS = [
 ROOT_URLCONF = "tests.integrations.urls"
 WAGTAIL_SITE_NAME = "Tests"
 WAGTAILADMIN_BASE_URL = "http://testserver"
-EMAIL_TIMEOUT = 5
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
