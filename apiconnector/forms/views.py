@@ -15,7 +15,7 @@ from apiconnector.forms.submitting import name_of, one_transaction, submit_or_lo
 from apiconnector.forms.visitors import tell_visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
@@ -35,6 +35,8 @@ class FeedFormMixin:
 
     #: What the feeds listen to, such as ``"contact-form"``.
     trigger: str = ""
+    #: The runs of a form that was submitted, as they were kept; ``refresh_from_db()`` tells what became of them.
+    feed_runs: Sequence[FeedRun] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse an order of bases in which nothing would ever be submitted: Django's views don't call further."""
@@ -65,8 +67,8 @@ class FeedFormMixin:
             response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # it is the view that has it
             if form.is_valid():
                 get_data = partial(self.get_feed_data, form)
-                runs = submit_or_log(self.trigger, get_data, name_of(type(self)), "get_feed_data()")
-                tell_visitor(self.request, runs)  # type: ignore[attr-defined]  # likewise
+                self.feed_runs = submit_or_log(self.trigger, get_data, name_of(type(self)), "get_feed_data()")
+                tell_visitor(self.request, self.feed_runs)  # type: ignore[attr-defined]  # likewise
         return response
 
 
