@@ -9,13 +9,11 @@ import os
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -23,6 +21,9 @@ from django.utils.module_loading import import_string
 from apiconnector.exceptions import ConfigurationError
 
 logger = logging.getLogger(__name__)
+
+#: The longest time-out of a connection or feed, in seconds.
+MAX_TIMEOUT = 3600
 
 #: Every setting there is; a check names any other ``APICONNECTOR_…`` as a mistake.
 NAMES = (
@@ -38,10 +39,10 @@ GENERATE_HINT = (
     "a list, from a place that is not in version control."
 )
 
-_BLANK = re.compile(r"[\s\\]")
-_HOST = re.compile(r"\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_BLANK = r"[\s\\]"
+_HOST = r"\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?"
 # A last label of digits is an address that was mistyped: no host ends so.
-_NUMERIC = re.compile(r"(?:.*\.)?[0-9]+\.?")
+_NUMERIC = r"(?:.*\.)?[0-9]+\.?"
 
 
 #: How long the keys that a callable returned are used before it is called again, in seconds.
@@ -89,6 +90,8 @@ def _usable_keys(value: Any) -> tuple[str, ...] | str:
 
 @lru_cache(maxsize=16)  # asked for with every secret that is opened
 def _first_unusable(keys: tuple[Any, ...]) -> int:
+    from cryptography.fernet import Fernet
+
     for position, key in enumerate(keys):
         try:
             Fernet(key)
@@ -97,13 +100,13 @@ def _first_unusable(keys: tuple[Any, ...]) -> int:
     return -1
 
 
-@dataclass(frozen=True, repr=False)
 class _Kept:
     """What calling ``path`` gave: keys, or what was wrong; good until then, by ``time.monotonic()``."""
 
-    path: str
-    found: tuple[str, ...] | str
-    until: float
+    __slots__ = ("found", "path", "until")
+
+    def __init__(self, path: str, found: tuple[str, ...] | str, until: float) -> None:
+        self.path, self.found, self.until = path, found, until
 
 
 class _ProvidedKeys:
@@ -218,7 +221,7 @@ def base_url() -> str:
         valid = valid and str(value).rstrip("/").lower() == f"{parts.scheme}://{parts.netloc}".lower()
     except (ValueError, AttributeError, TypeError):
         valid = False
-    if not valid or parts.username is not None or _BLANK.search(parts.netloc):
+    if not valid or parts.username is not None or re.search(_BLANK, parts.netloc):
         raise ConfigurationError(
             'APICONNECTOR_BASE_URL must be an origin such as "https://www.example.org"; the path is added to it.'
         )
@@ -259,7 +262,7 @@ def _is_network(entry: str) -> bool:
 
 
 def _is_host(entry: str) -> bool:
-    return bool(_HOST.fullmatch(entry)) and not _NUMERIC.fullmatch(entry)
+    return bool(re.fullmatch(_HOST, entry)) and not re.fullmatch(_NUMERIC, entry)
 
 
 def timeout() -> float:

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from apiconnector import conf
 from apiconnector.exceptions import SecretUnreadable
@@ -21,6 +18,8 @@ from apiconnector.redaction import clean_frames, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cryptography.fernet import MultiFernet
 
 PREFIX = "fernet:"
 MASK = "********"
@@ -31,20 +30,25 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=4)
 def _cipher(keys: tuple[str, ...]) -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet
+
     return MultiFernet([Fernet(key) for key in keys])
 
 
 def generate_key() -> str:
     """Return a new key for ``APICONNECTOR_KEYS``."""
+    from cryptography.fernet import Fernet
+
     return Fernet.generate_key().decode()
 
 
-@dataclass(frozen=True, repr=False)
 class Envelope:
     """What a stored secret holds: its value, and the hosts (``host:port``) the value may be sent to."""
 
-    value: Any
-    hosts: frozenset[str]
+    __slots__ = ("hosts", "value")
+
+    def __init__(self, value: Any, hosts: frozenset[str]) -> None:
+        self.value, self.hosts = value, hosts
 
 
 @clean_frames
@@ -65,6 +69,8 @@ def unseal(stored: str, *, column: str) -> Envelope:
     Raises ``SecretUnreadable`` when no key opens it, or when it was written for another column, and
     ``ConfigurationError`` when there is no key at all.
     """
+    from cryptography.fernet import InvalidToken
+
     try:
         envelope = _opened(conf.keys(), stored, column)
     except (InvalidToken, ValueError, KeyError, TypeError):
@@ -93,6 +99,8 @@ def reencrypt(stored: str) -> str:
     The time inside the Fernet token stays, too. Raises ``SecretUnreadable`` when no key opens it, and
     ``ConfigurationError`` when there is no key at all.
     """
+    from cryptography.fernet import InvalidToken
+
     token = stored.removeprefix(PREFIX).encode()
     try:
         _cipher(conf.keys()[:1]).decrypt(token)

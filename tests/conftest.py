@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from apiconnector.feeds import takeup
 from apiconnector.models import Connection, Feed, ahead
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def quiet_background() -> Iterator[None]:
     """What a test began to renew in the background ends with it: the next one has another database."""
     yield
     assert ahead.wait(), "a token is still being renewed in the background"
+    assert takeup.wait(), "runs are still being taken up in the background"
 
 
 @pytest.fixture

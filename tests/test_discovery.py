@@ -677,7 +677,7 @@ class TestASavedConnection:
             Connection.objects.filter(pk=crm.pk).update(name="Renamed", scope="deals")
             return look_up(*args, **kwargs)
 
-        monkeypatch.setattr("apiconnector.admin.discovering.look_up", look_up_slowly)
+        monkeypatch.setattr("apiconnector.authorize.discovery.look_up", look_up_slowly)
         press(admin_client, crm, server.url)
         crm = Connection.objects.get()
         assert (crm.name, crm.scope, crm.token_url) == ("Renamed", "deals", f"{server.url}/token")
@@ -689,7 +689,7 @@ class TestASavedConnection:
             Connection.objects.all().delete()
             return look_up(*args, **kwargs)
 
-        monkeypatch.setattr("apiconnector.admin.discovering.look_up", look_up_slowly)
+        monkeypatch.setattr("apiconnector.authorize.discovery.look_up", look_up_slowly)
         url = f"/admin/apiconnector/connection/{crm.pk}/discover/"
         assert admin_client.post(url, {"provider": server.url}).status_code == 404
 

@@ -63,7 +63,7 @@ def test_settings() -> None:
 def test_errors() -> None:
     public = {
         name
-        for name, kind in vars(exceptions).items()
+        for name, kind in ((name, getattr(exceptions, name)) for name in exceptions.__all__)
         if inspect.isclass(kind) and issubclass(kind, exceptions.ApiConnectorError)
     }
     documented = {name for name in public if f"`{name}`" in text("errors.md")}

@@ -63,7 +63,8 @@ def test_a_secret_shows_itself_only_to_reveal() -> None:
 
 def test_an_envelope_opens_for_its_column_only() -> None:
     stored = crypto.seal(CANARY, column="a.B.c", hosts=HOSTS)
-    assert crypto.unseal(stored, column="a.B.c") == crypto.Envelope(CANARY, frozenset(HOSTS))
+    opened = crypto.unseal(stored, column="a.B.c")
+    assert (opened.value, opened.hosts) == (CANARY, frozenset(HOSTS))
     with pytest.raises(SecretUnreadable) as refused:
         crypto.unseal(stored, column="a.B.d")
     assert CANARY not in str(refused.value)

@@ -23,10 +23,8 @@ from django.views.decorators.http import require_POST
 
 from apiconnector.admin import held
 from apiconnector.admin.shown import answer_block
-from apiconnector.authorize import begin, callback_uri, confirm_site, discard_held, disconnect, use_held
-from apiconnector.authorize.begin import other_host
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import Connection, health
+from apiconnector.models import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +94,9 @@ class ConnectionActs(ModelAdmin):
 
     def _authorize(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Send the browser to the provider's page."""
+        from apiconnector.authorize import begin, callback_uri
+        from apiconnector.authorize.begin import other_host
+
         try:
             if origin := other_host(request):
                 url = origin + request.path.removesuffix("authorize/") + "change/"
@@ -126,6 +127,8 @@ class ConnectionActs(ModelAdmin):
 
     def _test(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Send the test request and say what came back."""
+        from apiconnector.models import health
+
         result = connection.test()
         parts = [result.message]
         if result.label:
@@ -146,6 +149,8 @@ class ConnectionActs(ModelAdmin):
 
     def _confirm_site(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Use a token here that was authorized for another site."""
+        from apiconnector.authorize import callback_uri, confirm_site
+
         try:
             message = confirm_site(connection, callback_uri(request), actor=request.user)
         except ConfigurationError as error:
@@ -157,10 +162,14 @@ class ConnectionActs(ModelAdmin):
 
     def _use_account(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Use the account of a held token from now on."""
+        from apiconnector.authorize import use_held
+
         return self._decide(request, connection, use_held, "Used another account.")
 
     def _keep_account(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Forget a held token."""
+        from apiconnector.authorize import discard_held
+
         return self._decide(request, connection, discard_held, "Kept the account.")
 
     def _decide(
@@ -182,6 +191,8 @@ class ConnectionActs(ModelAdmin):
 
     def _disconnect(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Revoke and forget the token."""
+        from apiconnector.authorize import disconnect
+
         message = disconnect(connection, actor=request.user)
         self._log(request, connection, "Disconnected.")
         self.message_user(request, message, messages.SUCCESS)

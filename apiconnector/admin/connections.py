@@ -10,26 +10,23 @@ from django.forms import HiddenInput
 from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
 from apiconnector.admin import held
-from apiconnector.admin.discovering import Discovering, DiscoveryForm
+from apiconnector.admin.discovering import Discovering
 from apiconnector.admin.filters import StatusFilter, last_use
-from apiconnector.admin.forms import SHOWN
 from apiconnector.admin.guarding import Guarded
 from apiconnector.admin.inputs import Inputs
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.presets import Presetting
 from apiconnector.admin.rows import fields_css
-from apiconnector.admin.secret_inputs import SecretField, SecretInput, SecretJSONField, SecretTextarea, ShownInput
 from apiconnector.admin.shown import ending_mark, moment
-from apiconnector.authorize import callback_uri
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import EncryptedField, EncryptedJSONField
-from apiconnector.models import Connection, ConnectionEvent, endings, site, status
-from apiconnector.models.status import Status
+from apiconnector.models import Connection, ConnectionEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +36,15 @@ if TYPE_CHECKING:
     from django.forms import Field as FormField
     from django.http import HttpRequest, HttpResponse
 
+    from apiconnector.admin.discovery_form import DiscoveryForm
     from apiconnector.models import Token
 
 #: How a status looks: the class of its badge.
 _TONES = {
-    Status.READY: "good",
-    Status.AUTHORIZED: "good",
-    Status.NOT_AUTHORIZED: "open",
-    Status.INACTIVE: "off",
+    "ready": "good",
+    "authorized": "good",
+    "not_authorized": "open",
+    "inactive": "off",
 }
 
 
@@ -54,7 +52,6 @@ _TONES = {
 class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
     """Add, edit, fill in, authorize, test and disconnect connections."""
 
-    form = DiscoveryForm
     list_display = ("name", "slug", "status_badge", "ends", "method_label", "last_use", "base_url")
     list_filter = (StatusFilter, "auth_method", "is_active")
     search_fields = ("name", "slug", "base_url", "token__account_label", "token__account_id")
@@ -73,6 +70,8 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         """One query for the list, with the status to filter and order by, and the last use."""
+        from apiconnector.models import status
+
         rows = super().get_queryset(request).select_related("token")
         match = request.resolver_match
         if match is not None and match.url_name == "apiconnector_connection_changelist":
@@ -93,6 +92,8 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
     @admin.display(description="Ends", empty_value="")
     def ends(self, connection: Connection) -> str | None:
         """When the grant or the client secret ends, the nearer of the two; what to do about it as a tool tip."""
+        from apiconnector.models import endings
+
         known = endings.of(connection)
         return ending_mark(known[0], timezone.now()) if known else None
 
@@ -103,6 +104,13 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
         return moment(at) if at else None
 
     # The form
+
+    @cached_property
+    def form(self) -> type[DiscoveryForm]:  # type: ignore[override]  # Django asks the object, not the class
+        """The form, imported when a page needs it."""
+        from apiconnector.admin.discovery_form import DiscoveryForm
+
+        return DiscoveryForm
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
         """The slug of a saved connection, and secrets for whoever may not enter them."""
@@ -121,6 +129,15 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
         self, db_field: Field[Any, Any], request: HttpRequest | None, **kwargs: Any
     ) -> FormField | None:
         """Secrets get an input that never shows them."""
+        from apiconnector.admin.forms import SHOWN
+        from apiconnector.admin.secret_inputs import (
+            SecretField,
+            SecretInput,
+            SecretJSONField,
+            SecretTextarea,
+            ShownInput,
+        )
+
         if not isinstance(db_field, EncryptedField) or db_field.name in SHOWN:
             if db_field.name in SHOWN:
                 kwargs["widget"] = ShownInput()
@@ -172,6 +189,8 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Add what the panel above the form shows."""
+        from apiconnector.authorize import callback_uri
+
         panel: dict[str, Any] = {"redirect_uri": "", "redirect_uri_error": ""}
         try:
             panel["redirect_uri"] = callback_uri(request)
@@ -183,6 +202,8 @@ class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "panel": panel})
 
     def _panel(self, request: HttpRequest, connection: Connection, redirect_uri: str) -> dict[str, Any]:
+        from apiconnector.models import site
+
         token = _token(connection)
         method = connection.method_or_none
         needs_person = method is not None and method.needs_person
@@ -222,6 +243,8 @@ def _token(connection: Connection) -> Token | None:
 
 def _said(connection: Connection) -> dict[str, Any]:
     """The reason of the status, what is near its end, and what ends later."""
+    from apiconnector.models import endings
+
     now, reason = timezone.now(), connection.status_reason
     near = endings.near(connection, now)
     return {
@@ -233,11 +256,13 @@ def _said(connection: Connection) -> dict[str, Any]:
 
 def badge(connection: Connection) -> str:
     """The status as a coloured word; colour is never the only sign."""
+    from apiconnector.models import status
+
     state = status.of(connection)
-    now = Status(state.status)
+    now = status.Status(state.status)
     return format_html(
         '<span class="apiconnector-badge apiconnector-{}" title="{}">{}</span>',
-        _TONES.get(now, "bad"),
+        _TONES.get(now.value, "bad"),
         state.reason,
         now.label,
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import messages
-from django.core import signing
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import router, transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -16,61 +14,16 @@ from django.utils.html import format_html, format_html_join
 
 from apiconnector import conf
 from apiconnector.admin.acts import ConnectionActs
-from apiconnector.admin.forms import ConnectionForm
-from apiconnector.authorize.discovery import (
-    Found,
-    discover,
-    found_in,
-    in_words,
-    is_address,
-    label,
-    look_up,
-)
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import Connection, ConnectionEvent
-from apiconnector.oauth import discovery
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-_SALT = "apiconnector.admin.discovering"
+    from apiconnector.authorize import Found
+
 #: In a form what was typed, and in an address what was typed or found, signed.
 _TYPED, _FOUND = "provider", "discovery"
-_AGAIN = "What was found at the provider can't be read any more: press “Fill in from the provider” again."
-
-
-def _signed(found: Found) -> str:
-    return signing.dumps(found.discovered, salt=_SALT, compress=True)
-
-
-def _opened(text: str) -> Found:
-    """What was signed, looked at again. Raises ``ValidationError``."""
-    try:
-        return found_in(discovery.read(signing.loads(text, salt=_SALT)))
-    except (signing.BadSignature, ConfigurationError):
-        raise ValidationError(_AGAIN) from None
-
-
-class DiscoveryForm(ConnectionForm):
-    """The connection's form. That of a new one brings along what was found at its provider, signed."""
-
-    discovery = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not self.instance._state.adding:
-            del self.fields[_FOUND]
-
-    def clean_discovery(self) -> str:
-        """Keep the metadata with the connection."""
-        text: str = self.cleaned_data[_FOUND]
-        if text:
-            try:
-                self.instance.discovered = _opened(text).discovered
-            except ValidationError as error:
-                # The admin shows no error of a hidden field.
-                self.add_error(None, error.messages)
-        return text
 
 
 class Discovering(ConnectionActs):
@@ -88,13 +41,15 @@ class Discovering(ConnectionActs):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin with what was found, and with what else stands in the address."""
+        from apiconnector.admin.discovery_form import opened
+
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
         if text := initial.get(_FOUND):
             try:
-                initial |= _opened(text).values
-            except ValidationError:
+                initial |= opened(text).values
+            except ValidationError as error:
                 del initial[_FOUND]
-                self.message_user(request, _AGAIN, messages.ERROR)
+                self.message_user(request, " ".join(error.messages), messages.ERROR)
         return initial
 
     def changeform_view(
@@ -124,39 +79,46 @@ class Discovering(ConnectionActs):
 
     def _discover_new(self, request: HttpRequest) -> HttpResponse:
         """Go back to the form of a new connection, filled in."""
+        from apiconnector.admin.discovery_form import signed
+        from apiconnector.authorize import discovery
+
         if not self.has_add_permission(request):
             raise PermissionDenied
         typed, query = request.POST.get(_TYPED, ""), request.GET.copy()
         for name in (_TYPED, _FOUND):
             query.pop(name, None)
         try:
-            found = discover(typed, timeout=conf.timeout())
+            found = discovery.discover(typed, timeout=conf.timeout())
         except (ConfigurationError, ValidationError) as error:
             self._refuse(request, error)
             # What is no address stays out of ours: it may be a password.
-            if is_address(typed):
+            if discovery.is_address(typed):
                 query[_TYPED] = typed.strip()
         else:
-            query[_FOUND] = _signed(found)
+            query[_FOUND] = signed(found)
             self._say(request, "Filled in from the provider. Check it, add what is missing, and save:", found.lines)
         url = reverse(f"{self.admin_site.name}:apiconnector_connection_add")
         return HttpResponseRedirect(f"{url}?{query.urlencode()}" if query else url)
 
     def _discover(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         """Fill in and save what differs, all of it or nothing."""
+        from apiconnector.authorize import discovery
+
         try:
-            metadata = look_up(request.POST.get(_TYPED, ""), timeout=connection.timeout_seconds)
+            metadata = discovery.look_up(request.POST.get(_TYPED, ""), timeout=connection.timeout_seconds)
             with transaction.atomic(using=router.db_for_write(Connection)):
                 # Read again: the provider may have taken its time.
                 stored = Connection.objects.select_for_update().filter(pk=connection.pk).first()
                 if stored is None:
                     raise Http404
-                self._fill(request, stored, found_in(metadata, stored))
+                self._fill(request, stored, discovery.found_in(metadata, stored))
         except (ConfigurationError, ValidationError) as error:
             self._refuse(request, error, "Nothing was saved.")
         return self._back(connection)
 
     def _fill(self, request: HttpRequest, connection: Connection, found: Found) -> None:
+        from apiconnector.authorize.discovery import in_words, label
+
         old = {name: getattr(connection, name) for name in found.values}
         changed = [name for name, value in found.values.items() if old[name] != value]
         is_said_anew = connection.discovered != found.discovered
@@ -186,6 +148,8 @@ class Discovering(ConnectionActs):
         self.message_user(request, format_html("{}{}", text, items), messages.SUCCESS)
 
     def _refuse(self, request: HttpRequest, error: ConfigurationError | ValidationError, end: str = "") -> None:
+        from apiconnector.authorize.discovery import label
+
         texts = [str(error)]
         if isinstance(error, ValidationError):
             texts = [
@@ -198,9 +162,11 @@ class Discovering(ConnectionActs):
 
 def _typed(request: HttpRequest) -> str:
     """What was asked for last, to go on with."""
+    from apiconnector.admin.discovery_form import opened
+
     if text := request.GET.get(_TYPED, ""):
         return text
     try:
-        return _opened(request.GET[_FOUND]).metadata.issuer
+        return opened(request.GET[_FOUND]).metadata.issuer
     except (KeyError, ValidationError):
         return ""

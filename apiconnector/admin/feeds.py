@@ -20,17 +20,18 @@ class FeedAdmin(Guarded):
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["apiconnector/admin.css"]}
 
-    list_display = ("name", "slug", "trigger", "connection", "method", "path", "is_active")
-    list_filter = ("is_active", "connection", "trigger")
+    list_display = ("name", "slug", "trigger", "connection", "method", "path", "is_active", "is_paused")
+    list_filter = ("is_active", "is_paused", "connection", "trigger")
     list_select_related = ("connection",)
     search_fields = ("name", "slug", "trigger", "path")
     prepopulated_fields: ClassVar[dict[str, Sequence[str]]] = {"slug": ("name",)}
-    autocomplete_fields = ("connection",)
+    autocomplete_fields = ("connection", "after")
     fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["name", "slug", "connection", "trigger", "is_active"]}),
+        (None, {"fields": ["name", "slug", "connection", "trigger", "is_active", "is_paused"]}),
+        ("When it is sent", {"fields": ["condition", "for_each", "after"], "classes": ["collapse"]}),
         ("Request", {"fields": ["method", "path", "body_format", "body"]}),
         ("Query and headers", {"fields": ["query", "headers"], "classes": ["collapse"]}),
-        ("Answer", {"fields": ["response_values"], "classes": ["collapse"]}),
+        ("Answer", {"fields": ["success_when", "response_values"], "classes": ["collapse"]}),
         (
             "Delivery",
             {

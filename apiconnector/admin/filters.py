@@ -9,7 +9,6 @@ from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from apiconnector.models import FeedRun
-from apiconnector.models.status import Status
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -24,6 +23,8 @@ class StatusFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """All that can be filtered."""
+        from apiconnector.models.status import Status
+
         del request, model_admin
         return [(status.value, str(status.label)) for status in Status if status is not Status.UNREADABLE]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from apiconnector.admin import dialect_form, presets, variables
+from apiconnector.admin import presets
 from apiconnector.admin.acts import ConnectionActs
 from apiconnector.admin.rows import fieldsets
-from apiconnector.presets import find
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -21,6 +20,8 @@ class Inputs(ConnectionActs):
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         """All fields; which rows are seen is the style sheet's matter, and the method's."""
+        from apiconnector.admin import dialect_form
+
         may_change = obj is None or self.has_change_permission(request, obj)
         return fieldsets(
             obj,
@@ -42,6 +43,8 @@ class Inputs(ConnectionActs):
         return form
 
     def _inputs(self, request: HttpRequest, connection: Connection | None) -> dict[str, Any]:
+        from apiconnector.admin import variables
+
         return variables.inputs(_declared(request, connection), secrets=self.may(request, "enter_secrets"))
 
 
@@ -55,10 +58,14 @@ def _shown(request: HttpRequest, connection: Connection | None) -> Any:
 
 def _differing(request: HttpRequest, connection: Connection | None) -> Any:
     """The same, unless it is just what the preset brought: nobody has to look at that."""
+    from apiconnector.presets import find
+
     preset = presets.chosen(request) if connection is None else find(connection.preset)
     shown = _shown(request, connection)
     return None if preset is not None and shown == preset.fields.get("dialect") else shown
 
 
 def _declared(request: HttpRequest, connection: Connection | None) -> dict[str, Variable]:
+    from apiconnector.admin import variables
+
     return variables.declared_in([_shown(request, connection), variables.parsed(request.POST.get("dialect"))])

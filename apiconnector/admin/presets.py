@@ -9,7 +9,6 @@ from django.utils.html import format_html, format_html_join
 
 from apiconnector import auth
 from apiconnector.models import Connection
-from apiconnector.presets import find, presets
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -26,6 +25,8 @@ _REDIRECT_URI: Final = "{{ redirect_uri }}"
 
 def chosen(request: HttpRequest) -> Preset | None:
     """The preset that a new connection begins with."""
+    from apiconnector.presets import find
+
     return find(request.POST.get("preset") or request.GET.get("preset", ""))
 
 
@@ -48,6 +49,8 @@ class Presetting(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Add the picker, or what to do at the provider that was chosen."""
+        from apiconnector.presets import find, presets
+
         context = dict(extra_context or {})
         panel = context.get("panel", {})
         connection = panel.get("connection")

@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.utils.html import format_html
 
 from apiconnector import auth
-from apiconnector.admin import dialect_form
 from apiconnector.models.hosts import ADDRESS_FIELDS
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ def fieldsets(
 
     ``variables`` are the inputs of those that are declared. Whoever may only look sees the dialect as the JSON it is.
     """
+    from apiconnector.admin import dialect_form
+
     known = {name for _, options in _FIELDSETS for name in options["fields"]}
     extra = sorted({name for method in auth.methods() for name in method.fields} - known)
     more = [("More", {"fields": extra, "classes": ["apiconnector-group"]})] if extra else []
@@ -123,6 +124,8 @@ def fields_css(request: HttpRequest) -> HttpResponse:
 
     An address that is filled in stays in sight: secrets are bound to its host, whether the method uses it or not.
     """
+    from apiconnector.admin import dialect_form
+
     del request
     used = {name for method in auth.methods() for name in method.fields}
     rules = []

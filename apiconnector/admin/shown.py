@@ -12,8 +12,6 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from apiconnector.models.endings import local
-
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
@@ -57,6 +55,8 @@ def moment(at: datetime) -> str:
 
 def ending_mark(ending: Ending, now: datetime) -> str:
     """The day of an end; where it is near, in a colour and with a sign before it."""
+    from apiconnector.models.endings import local
+
     # What ends at midnight ends on the day before.
     day = date_format(local(ending.at - timedelta(microseconds=1)), "SHORT_DATE_FORMAT")
     tone = "bad" if ending.is_over(now) else "open" if ending.is_near(now) else ""

@@ -12,7 +12,7 @@ from apiconnector.auth.static import PLACEMENT_FIELDS, Placed
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-    from apiconnector.auth.base import Credentials
+    from apiconnector.auth.method import Credentials
 
 _CLIENT_FIELDS = ("client_id", "client_secret", "client_auth")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from apiconnector.auth.base import AuthMethod
+from apiconnector.auth.method import AuthMethod
 from apiconnector.auth.placement import in_body, in_header, in_query
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.redaction import remember

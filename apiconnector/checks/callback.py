@@ -47,7 +47,7 @@ def _path() -> str:
 
 def _shadowed(path: str) -> list[CheckMessage]:
     # Late, since Django can start without it: the URLs have loaded it by now.
-    from apiconnector.authorize.views import callback_view  # noqa: PLC0415 - as said above
+    from apiconnector.authorize.views import callback_view
 
     try:
         view: Callable[..., Any] | None = resolve(unquote(path)).func

@@ -13,7 +13,7 @@ from django.db import DatabaseError, router
 from django.utils import timezone
 
 from apiconnector import auth
-from apiconnector.models import Connection, FeedRun, Token, site
+from apiconnector.models import Connection, FeedRun, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -116,6 +116,8 @@ def _without_method(alias: str) -> list[CheckMessage]:
 
 
 def _of_other_sites(alias: str) -> list[CheckMessage]:
+    from apiconnector.models import site
+
     tokens = Token.objects.using(alias).filter(connection__is_active=True).exclude(refresh_token="")
     others = site.others(tokens)
     if not others:

@@ -20,9 +20,9 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
     # Late, since Django can start without it.
     try:
         if TYPE_CHECKING or django.VERSION >= (6, 0):
-            from django.tasks import task_backends  # noqa: PLC0415 - as said above
+            from django.tasks import task_backends
         else:
-            from django_tasks import task_backends  # noqa: PLC0415 - as said above
+            from django_tasks import task_backends
     except ImportError:
         return [
             Error(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
 from django.utils import timezone
 
-from apiconnector.client import Wire
+from apiconnector.client import MAX_BODY, Wire
 from apiconnector.exceptions import ApiConnectorError, ConfigurationError, ExpressionError
 from apiconnector.feeds import verdict
 from apiconnector.feeds.rendering import render
@@ -41,6 +41,8 @@ class Attempt:
     duration_ms: int
     data: Any = None
     values: dict[str, Any] | None = None
+    #: Of the answer, their names in lower case, as they came.
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | None = None) -> Attempt:
@@ -56,6 +58,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
             raise ConfigurationError(f"The connection “{connection}” is switched off.")
         request = render(feed, run, connection)
         with connection.session(wire=wire) as api:
+            api.max_body = MAX_BODY
             answer = api.request(request.method, request.path, timeout=feed.timeout, **request.arguments)
     except (ApiConnectorError, requests.RequestException) as error:
         judged = verdict.of_error(error, feed.method, written=wire.written, has_key=has_key)
@@ -67,10 +70,19 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         )
     duration_ms = round((time.monotonic() - clock) * 1000)
     redact = connection.redactor(is_fresh=True)
-    data = redact.scrub(_body(answer)) if answer is not None else None
+    has_rules = bool(feed.success_when or feed.response_values)
+    data = redact.scrub(_body(answer, MAX_BODY if has_rules else KEPT_DATA)) if answer is not None else None
     values: dict[str, Any] = {}
-    if answer is not None and judged.end is End.SUCCEEDED:
-        values, judged = _pick(feed, answer, data, judged, redact)
+    if answer is not None and judged.end is End.SUCCEEDED and has_rules:
+        root = {
+            "status": answer.status_code,
+            "headers": _lower(_headers(answer.headers, redact)),
+            "body": data,
+        }
+        refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
+        values, judged = ({}, refused) if refused else _pick(feed, root, judged)
+    if answer is not None and len(answer.content) > KEPT_DATA:
+        data, judged = None, verdict.of_size(judged, len(answer.content), is_whole=len(answer.content) <= MAX_BODY)
     status_code = answer.status_code if answer is not None else None
     record = {
         "at": started.isoformat(),
@@ -81,12 +93,13 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         "error": judged.error,
         "message": judged.message,
     }
-    return Attempt(judged, record, status_code, duration_ms, data, values)
+    headers = {name.lower(): _decoded(value) for name, value in answer.headers.items()} if answer is not None else {}
+    return Attempt(judged, record, status_code, duration_ms, data, values, headers)
 
 
-def _body(answer: requests.Response) -> Any:
-    """The parsed body: JSON where it is JSON, else text; None for an empty one and for one too large to keep."""
-    if not answer.content or len(answer.content) > KEPT_DATA:
+def _body(answer: requests.Response, most: int) -> Any:
+    """The parsed body: JSON where it is JSON, else text; None for an empty one, and for more bytes than ``most``."""
+    if not answer.content or len(answer.content) > most:
         return None
     try:
         return json.loads(answer.content, parse_constant=_refuse_constant, parse_float=_finite)
@@ -107,15 +120,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _pick(
-    feed: Feed, answer: requests.Response, data: Any, judged: Verdict, redact: Redactor
-) -> tuple[dict[str, Any], Verdict]:
+def _pick(feed: Feed, root: dict[str, Any], judged: Verdict) -> tuple[dict[str, Any], Verdict]:
     """The values the feed keeps; one that can't be evaluated is said, and the run has still succeeded."""
-    root = {
-        "status": answer.status_code,
-        "headers": _lower(_headers(answer.headers, redact)),
-        "body": data,
-    }
     values: dict[str, Any] = {}
     problems = []
     for name, expression in feed.response_values.items():

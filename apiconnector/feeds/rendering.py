@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
+from apiconnector.feeds import followers
 from apiconnector.models import Feed, names
 from apiconnector.models.names import Names
 from apiconnector.templating import fill, fill_path
@@ -25,7 +26,7 @@ class FeedRequest:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def context_of(run: FeedRun, connection: Connection) -> Names:
+def context_of(feed: Feed, run: FeedRun, connection: Connection) -> Names:
     """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
@@ -37,7 +38,10 @@ def context_of(run: FeedRun, connection: Connection) -> Names:
         "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},
         "now": run.created_at.isoformat(),
+        "values": followers.values_of(run),
     }
+    if feed.for_each or run.item is not None:
+        values["item"] = run.item
     # Opened for sending: the client ID is bound to hosts as the other credentials are.
     return Names(connection, values, ["client_id"] if connection.client_id else [])
 
@@ -51,7 +55,7 @@ def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     if not feed.is_sound and (problems := feed.problems()):
         name, message = next(iter(problems.items()))
         raise FeedMisconfigured(f"Feed “{feed.slug}”, {name}: {message}")
-    context = context_of(run, connection)
+    context = context_of(feed, run, connection)
     arguments: dict[str, Any] = {}
     if feed.query:
         arguments["params"] = _pairs(fill(feed.query, context))

@@ -6,9 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from apiconnector import signals
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
-from apiconnector.feeds import attempt, notices
+from apiconnector.feeds import attempt, conditions, endings
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun, finding
@@ -26,7 +25,8 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     """Send one feed now and return its ``FeedRun``, which was saved after the answer.
 
     One attempt is made. The run is ``failed`` whatever the remote did wrong and also when the connection is not ready;
-    ``run.raise_for_status()`` turns that into an error. The row belongs to the caller's transaction.
+    ``run.raise_for_status()`` turns that into an error. Where the feed's condition is not true of the data it is
+    ``skipped``, and nothing is sent. The row belongs to the caller's transaction.
 
     Raises ``FeedNotFound`` for an unknown or inactive feed, ``FeedMisconfigured`` for one with ``for_each``, and
     ``InvalidFeedData`` for data that can't be kept.
@@ -35,13 +35,13 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     if feed.for_each:
         raise FeedMisconfigured(f"Feed “{slug}” makes one request for each item: use submit() for it.")
     run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data), started_at=timezone.now())
-    done = attempt.send(feed, run)
-    run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
-    apply(run, done)
-    run.finished_at = timezone.now()
+    if conditions.admits(feed, run):
+        done = attempt.send(feed, run)
+        run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
+        apply(run, done)
+        run.finished_at = timezone.now()
     FeedRun.objects.add(run)
-    signals.feed_run_finished.send_robust(FeedRun, run=run)
-    notices.tell_how_it_ended(run)
+    endings.tell([run])
     return run
 
 

@@ -11,6 +11,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest
 from django.views.generic.edit import FormMixin
 
+from apiconnector.feeds.outbox import refresh
 from apiconnector.forms.submitting import name_of, one_transaction, submit_or_log
 from apiconnector.forms.visitors import tell_visitor
 
@@ -35,7 +36,8 @@ class FeedFormMixin:
 
     #: What the feeds listen to, such as ``"contact-form"``.
     trigger: str = ""
-    #: The runs of a form that was submitted, as they were kept; ``refresh_from_db()`` tells what became of them.
+    #: The runs of what was submitted, once ``form_valid()`` has been called. Where they were sent at once, they are as
+    #: they were after that.
     feed_runs: Sequence[FeedRun] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -69,6 +71,7 @@ class FeedFormMixin:
                 get_data = partial(self.get_feed_data, form)
                 self.feed_runs = submit_or_log(self.trigger, get_data, name_of(type(self)), "get_feed_data()")
                 tell_visitor(self.request, self.feed_runs)  # type: ignore[attr-defined]  # likewise
+        refresh(self.feed_runs)
         return response
 
 

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from django.db import models
 
-from apiconnector.client import Destinations
-from apiconnector.dialect import EMPTY, KeptValueError, read
 from apiconnector.exceptions import ConfigurationError, DialectError, TemplateError
-from apiconnector.models import hosts, names
-from apiconnector.templating import compile_template, fill_path, fill_url, names_in
+from apiconnector.models import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +75,8 @@ class Addressed(models.Model):
             addresses += tuple(("dialect", address) for address in self._dialect_addresses())
         allowed = hosts.texts(self.allowed_hosts)
         if any("{{" in text for text in allowed) or any("{{" in text for _, text in addresses):
+            from apiconnector.models import names
+
             known = names.public(self)
             missing = self._kept_names() - known.keys()
             addresses = tuple(
@@ -95,6 +94,9 @@ class Addressed(models.Model):
     @property
     def waits_for_values(self) -> bool:
         """Whether what every request needs names a value that comes with a token, and is not there yet."""
+        from apiconnector.models import names
+        from apiconnector.templating import names_in
+
         missing = self._kept_names()
         missing = missing and missing - names.public(self).keys()
         if not missing:
@@ -120,6 +122,8 @@ class Addressed(models.Model):
 
     def read_dialect(self) -> Dialect:
         """How the provider differs from RFC 6749; raises ``DialectError``."""
+        from apiconnector.dialect import EMPTY, read
+
         if not self.dialect:
             return EMPTY
         if self._dialect_read is None or self._dialect_read[0] != self.dialect:
@@ -137,6 +141,8 @@ class Addressed(models.Model):
 
         Raises ``ConfigurationError`` where a value leads to a host that nobody entered: no secret goes there.
         """
+        from apiconnector.dialect import KeptValueError
+
         trial = copy(self)
         trial._state.fields_cache.pop("token", None)
         model: Any = type(self)._meta.get_field("token").related_model
@@ -159,6 +165,10 @@ class Addressed(models.Model):
 
     def _require_fillable(self, values: Mapping[str, Any]) -> None:
         """Raise ``KeptValueError`` for a value that no address can be made with."""
+        from apiconnector.dialect import KeptValueError
+        from apiconnector.models import names
+        from apiconnector.templating import compile_template, fill_url
+
         known = names.public(self)
         for column in hosts.ADDRESS_FIELDS:
             url = hosts.text(getattr(self, column))
@@ -207,6 +217,9 @@ class Addressed(models.Model):
         return self._checked(column, url, known)
 
     def _checked(self, column: str, url: str, known: Names | None) -> str:
+        from apiconnector.models import names
+        from apiconnector.templating import fill_url
+
         label = self.label_of(column)
         try:
             filled = fill_url(url, names.for_sending(cast("BoundSecrets", self)) if known is None else known)
@@ -228,11 +241,16 @@ class Addressed(models.Model):
         entries = list(self.allowed_hosts or ())
         if not any(isinstance(entry, str) and "{{" in entry for entry in entries):
             return entries
+        from apiconnector.models import names
+
         known = names.public(self)
         return [hosts.filled(hosts.text(entry), known, is_address=False) for entry in entries]
 
     def declared_address(self, request: DeclaredRequest, known: Names) -> str:
         """Where a request of the dialect goes. Raises what ``address()`` raises, and ``DestinationRefused``."""
+        from apiconnector.client import Destinations
+        from apiconnector.templating import fill_path
+
         if not request.is_relative:
             return self._checked("dialect", request.url, known)
         try:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils.functional import cached_property
-from django.utils.text import capfirst
 
 from apiconnector import auth
 from apiconnector.crypto import Secret
@@ -20,40 +18,17 @@ from apiconnector.fields import EncryptedField, EncryptedJSONField, EncryptedTex
 from apiconnector.models import hosts
 from apiconnector.models.addresses import Addressed
 from apiconnector.redaction import SHORT, remember
-from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from apiconnector.models.seal import Seal
     from apiconnector.models.token import Token
 
 SECRET_FIELDS = ("client_id", "client_secret", "username", "password", "api_key", "secret_variables")
 #: What is sent with every request, filled with placeholders that may name secrets.
 DEFAULT_FIELDS = ("default_headers", "default_params", "default_body")
 _TOKEN_FIELDS = ("access_token", "refresh_token")
-
-
-@dataclass(frozen=True)
-class Seal:
-    """What keeps secrets from being sent: ``hosts`` (in words) that are new to them.
-
-    ``columns`` are the connection's own secrets, by name and in the words of the form; ``holds_token`` is whether the
-    token is among them.
-    """
-
-    hosts: str
-    columns: dict[str, str]
-    holds_token: bool
-
-    @property
-    def reason(self) -> str:
-        """Why, and what to do next."""
-        acts = [f"type again: {', '.join(self.columns.values())}"] if self.columns else []
-        acts += ["authorize again"] if self.holds_token else []
-        return (
-            f"New since the secrets were entered: {self.hosts}. Nothing is sent until that is confirmed. "
-            f"{capfirst('; then '.join(acts))}. Or take the new host out again."
-        )
 
 
 class Opened(set[str]):
@@ -139,6 +114,8 @@ class BoundSecrets(Addressed):
         new = {name: _new_to(secret, named.hosts) for name, secret in self._secrets_in_use()}
         if not any(new.values()):
             return None
+        from apiconnector.models.seal import Seal
+
         return Seal(
             hosts=self._in_words(frozenset().union(*new.values()), named),
             columns={name: self.label_of(name) for name in SECRET_FIELDS if new.get(name)},
@@ -147,6 +124,8 @@ class BoundSecrets(Addressed):
 
     def _secrets_in_use(self) -> Iterator[tuple[str, Secret[Any]]]:
         """The secrets of the method, and those the defaults name. Others are not sent, and the form hides them."""
+        from apiconnector.templating import names_in
+
         method = self.method_or_none
         used = {"secret_variables", *(method.fields if method else ())}
         with suppress(TemplateError):

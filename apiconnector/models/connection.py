@@ -11,22 +11,17 @@ from django.db import models, router
 from apiconnector import auth, conf
 from apiconnector.exceptions import ConfigurationError
 from apiconnector.fields import JSONTextField
-from apiconnector.models import status, validation
 from apiconnector.models.binding import BoundSecrets
-from apiconnector.models.edited import follow_up
 from apiconnector.models.hosts import HOST_FIELDS
-from apiconnector.models.redacting import Redaction
 from apiconnector.models.sealing import ConnectionQuerySet
-from apiconnector.models.session import open_session
-from apiconnector.models.source import TokenSource, TrialSource
-from apiconnector.models.testing import TestResult, run_test
 from apiconnector.models.watched import WATCHED_FIELDS, Watched
-from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from apiconnector.client import ApiSession, Wire
+    from apiconnector.models.source import TokenSource
+    from apiconnector.models.testing import TestResult
     from apiconnector.models.token import Token
     from apiconnector.oauth import ClientAuthentication
     from apiconnector.redaction import Redactor
@@ -146,7 +141,7 @@ class Connection(Watched, BoundSecrets):
     timeout = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001), MaxValueValidator(validation.MAX_TIMEOUT)],
+        validators=[MinValueValidator(0.001), MaxValueValidator(conf.MAX_TIMEOUT)],
         help_text="Seconds, for API and token requests; empty: the site's setting.",
     )
 
@@ -205,11 +200,13 @@ class Connection(Watched, BoundSecrets):
     def timeout_seconds(self) -> float:
         """The time-out in seconds: this connection's, or the setting's where it has none that can be used."""
         given = self.timeout
-        return given if given is not None and 0 < given <= validation.MAX_TIMEOUT else conf.timeout()
+        return given if given is not None and 0 < given <= conf.MAX_TIMEOUT else conf.timeout()
 
     def clean(self) -> None:
         """Check what fields alone can't: what the method needs, addresses, headers, and the slug."""
-        problems = validation.connection_problems(self)
+        from apiconnector.models.validation import connection_problems
+
+        problems = connection_problems(self)
         if self._slug_changed():
             problems["slug"] = "The slug can't be changed: code refers to the connection by it."
         if problems:
@@ -231,6 +228,8 @@ class Connection(Watched, BoundSecrets):
         What the machine writes is left alone, except that a connection corrected by its administrator is no longer
         ``misconfigured``, and that one whose hosts changed is sealed.
         """
+        from apiconnector.models.edited import follow_up
+
         update_fields = kwargs.get("update_fields")
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         rows = ConnectionQuerySet(type(self), using=using).filter(pk=self.pk)
@@ -257,6 +256,8 @@ class Connection(Watched, BoundSecrets):
 
     def client_authentication(self) -> ClientAuthentication:
         """How this connection's client authenticates at the token endpoint; raises what ``open()`` raises."""
+        from apiconnector.oauth import CLIENT_AUTHENTICATIONS
+
         client = CLIENT_AUTHENTICATIONS.get(self.client_auth)
         if client is None:
             raise ConfigurationError(
@@ -271,30 +272,26 @@ class Connection(Watched, BoundSecrets):
 
     def token_source(self) -> TokenSource:
         """Where a session's access token comes from."""
+        from apiconnector.models.source import TokenSource, TrialSource
+
         return TokenSource(self) if self.on_trial is None else TrialSource(self)
-
-    # State
-
-    @property
-    def status(self) -> str:
-        """The state as text; ``apiconnector.models.status.Status`` lists them."""
-        return status.of(self).status
-
-    @property
-    def status_reason(self) -> str:
-        """Why, and what to do next; empty where nothing is to be done."""
-        return status.of(self).reason
 
     # Use
 
     def session(self, *, wire: Wire | None = None) -> ApiSession:
         """A ``requests.Session`` that goes to this API, authenticated. Raises nothing that a request could raise."""
+        from apiconnector.models.session import open_session
+
         return open_session(self, wire=wire)
 
     def redactor(self, *, is_fresh: bool = False) -> Redactor:
         """Takes every credential out of what is kept; ``is_fresh``: the connection was read just now."""
+        from apiconnector.models.redacting import Redaction
+
         return Redaction(self).everything(is_fresh=is_fresh)
 
     def test(self) -> TestResult:
         """Send the test request; never raises for what the remote does or for what is not configured."""
+        from apiconnector.models.testing import run_test
+
         return run_test(self)

@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from apiconnector.client import Origin
 from apiconnector.exceptions import TemplateError
-from apiconnector.templating import compile_template
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from apiconnector.client import Origin
 
 #: The columns of a connection that hold an address its secrets may be sent to.
 ADDRESS_FIELDS = ("base_url", "authorization_url", "token_url", "refresh_url", "revocation_url")
@@ -37,8 +36,7 @@ _DECIDED = re.compile(r"[^/?#]*//[^/?#]*[/?#]")
 _LABEL = re.compile(r"[A-Za-z0-9-]+")
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """The hosts a connection names, and the columns that name each."""
 
     hosts: frozenset[str]
@@ -59,6 +57,8 @@ def named(addresses: tuple[tuple[str, str], ...], allowed: tuple[str, ...]) -> N
 
 def of_address(address: str) -> str:
     """The entry of an address."""
+    from apiconnector.client import Origin
+
     try:
         return _written(Origin.of(address))
     except ValueError:
@@ -66,6 +66,8 @@ def of_address(address: str) -> str:
 
 
 def _of_allowed(entry: str) -> str:
+    from apiconnector.client import Origin
+
     dot = "." if entry.startswith(".") else ""
     try:
         return dot + _written(Origin.of(f"https://{entry.removeprefix('.')}"))
@@ -131,6 +133,8 @@ def filled(template: str, names: Mapping[str, Any], *, is_address: bool, missing
 
 
 def _needs(template: str, missing: Collection[str]) -> bool:
+    from apiconnector.templating import compile_template
+
     if not missing:
         return False
     try:
@@ -141,6 +145,8 @@ def _needs(template: str, missing: Collection[str]) -> bool:
 
 
 def _filled(template: str, names: Mapping[str, Any], *, is_address: bool) -> str:
+    from apiconnector.templating import compile_template
+
     compiled = compile_template(template)
     may_begin = is_address or len(compiled.parts) == 1
     before = ""

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from apiconnector import conf
 from apiconnector.client import Destinations, Origin, egress, validate_base_url
 from apiconnector.exceptions import ConfigurationError, RequestRefused, TemplateError
 from apiconnector.models.dialect_validation import dialect_problems
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 URL_FIELDS = ("base_url", "issuer", "authorization_url", "token_url", "refresh_url", "revocation_url")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _ALLOWED_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
-
-
-#: The longest time-out of a connection or feed, in seconds.
-MAX_TIMEOUT = 3600
 
 
 def is_findable(name: Any) -> bool:
@@ -68,8 +65,8 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
         problems["credential_name"] = "A name of a header or parameter has no spaces, colons or line breaks."
     if not connection.credential_prefix.isprintable() or not connection.credential_prefix.isascii():
         problems["credential_prefix"] = "A prefix is plain text without line breaks, such as Token."
-    if connection.timeout is not None and not 0 < connection.timeout <= MAX_TIMEOUT:
-        problems["timeout"] = f"Enter seconds above 0 and up to {MAX_TIMEOUT}, or nothing for the site's setting."
+    if connection.timeout is not None and not 0 < connection.timeout <= conf.MAX_TIMEOUT:
+        problems["timeout"] = f"Enter seconds above 0 and up to {conf.MAX_TIMEOUT}, or nothing for the site's setting."
     problems |= _secret_problems(connection)
     is_known = "base_url" not in found and "allowed_hosts" not in problems
     if connection.test_path and is_known and "{{" not in connection.base_url:

@@ -1,10 +1,14 @@
-"""What the machine keeps of how a connection fares: its health, which ``health.py`` writes, and when the API rests."""
+"""What the machine keeps of how a connection fares: its health (written by ``health.py``), its rests, its state."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from django.db import models
+
+if TYPE_CHECKING:
+    from apiconnector.models.connection import Connection
+    from apiconnector.models.status import State
 
 
 class Watched(models.Model):
@@ -24,6 +28,21 @@ class Watched(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def status(self) -> str:
+        """The state as text; ``apiconnector.models.status.Status`` lists them."""
+        return self._state_now().status
+
+    @property
+    def status_reason(self) -> str:
+        """Why, and what to do next; empty where nothing is to be done."""
+        return self._state_now().reason
+
+    def _state_now(self) -> State:
+        from apiconnector.models import status
+
+        return status.of(cast("Connection", self))
 
 
 #: Saving a form that was opened earlier must not put an old state back.

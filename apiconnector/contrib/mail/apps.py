@@ -14,10 +14,11 @@ class MailConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers; a check looks at the settings."""
-        from django.core import checks  # noqa: PLC0415 - nothing of this is needed before the app is ready
+        # No model can be imported before.
+        from django.core import checks
 
-        from apiconnector import signals  # noqa: PLC0415 - likewise
-        from apiconnector.contrib.mail import notices  # noqa: PLC0415 - it imports models
+        from apiconnector import signals
+        from apiconnector.contrib.mail import notices
 
         signals.connection_needs_attention.connect(notices.needs_attention, dispatch_uid="apiconnector.contrib.mail")
         signals.connection_recovered.connect(notices.recovered, dispatch_uid="apiconnector.contrib.mail")

@@ -20,18 +20,52 @@
         └── TokenRequestFailed
 
 What a provider said is an attribute, never part of ``str(error)``: its words may repeat what was sent to it.
+
+Those that are also errors of ``requests`` are imported, together with it, when somebody asks for one of them.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
-from requests import RequestException
+
+from apiconnector.late import imported_late
 
 if TYPE_CHECKING:
-    from apiconnector.models import Connection, FeedRun
+    from apiconnector.exceptions.refused import (
+        AuthorizationRequired,
+        DestinationRefused,
+        RequestRefused,
+        TokenRequestFailed,
+    )
+    from apiconnector.models import FeedRun
+else:
+    __getattr__, __dir__ = imported_late(
+        __name__, refused=("AuthorizationRequired", "DestinationRefused", "RequestRefused", "TokenRequestFailed")
+    )
+
+__all__ = [
+    "Act",
+    "ApiConnectorError",
+    "AuthorizationRequired",
+    "ConfigurationError",
+    "ConnectionNotFound",
+    "DestinationRefused",
+    "DialectError",
+    "ExpressionError",
+    "FeedFailed",
+    "FeedMisconfigured",
+    "FeedNotFound",
+    "InvalidFeedData",
+    "PaginationFailed",
+    "RequestRefused",
+    "SecretSealed",
+    "SecretUnreadable",
+    "TemplateError",
+    "TokenRequestFailed",
+]
 
 
 class Act(Enum):
@@ -96,61 +130,3 @@ class FeedFailed(ApiConnectorError):
 
 class PaginationFailed(ApiConnectorError):
     """The pages of a list can't be followed: no list, no JSON, or the API leads in a circle."""
-
-
-class RequestRefused(ApiConnectorError, RequestException):
-    """The request can't be made; code that catches ``requests.RequestException`` catches this too."""
-
-
-class DestinationRefused(RequestRefused):
-    """The request would leave the connection's origin and allowed hosts. Nothing was sent there.
-
-    ``sent`` is true when a redirect led there: the first request was sent and answered.
-    """
-
-    def __init__(self, message: str, *, sent: bool = False, **kwargs: Any) -> None:
-        super().__init__(message, **kwargs)
-        self.sent = sent
-
-
-class AuthorizationRequired(RequestRefused):
-    """A person has to authorize ``.connection`` (again) before it can be used."""
-
-    def __init__(self, message: str, *, connection: Connection | None = None, **kwargs: Any) -> None:
-        super().__init__(message, **kwargs)
-        self.connection = connection
-
-
-class TokenRequestFailed(RequestRefused):
-    """The token endpoint gave no token.
-
-    ``act`` says who has to act, ``retryable`` whether a later attempt may succeed without anybody acting.
-    ``error`` and ``error_description`` are the provider's own words (RFC 6749 section 5.2), empty where it
-    gave none; they are untrusted text. ``retry_after`` is when it wants to be asked again, in seconds; None where it
-    did not say. ``is_unanswered``: it was sent, and whether the provider has acted on it is not known.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        act: Act = Act.NOBODY,
-        error: str = "",
-        error_description: str = "",
-        status_code: int | None = None,
-        retry_after: float | None = None,
-        is_unanswered: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(message, **kwargs)
-        self.act = act
-        self.error = error
-        self.error_description = error_description
-        self.status_code = status_code
-        self.retry_after = retry_after
-        self.is_unanswered = is_unanswered
-
-    @property
-    def retryable(self) -> bool:
-        """Whether a later attempt may succeed without anybody acting."""
-        return self.act is Act.NOBODY
