@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-#: They need a browser: ``python -m pytest tests/browser`` runs them.
-collect_ignore = ["browser", "servers"]
+#: They need a browser, or packages of others: ``python -m pytest tests/browser`` runs them.
+collect_ignore = ["browser", "integrations", "servers"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.utils import timezone
 
 from apiconnector import signals
-from apiconnector.feeds import files
+from apiconnector.feeds import files, notices
 from apiconnector.models import FeedRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+#: The error of a run whose turn will not come, because of another run.
+AFTER: Final = "after"
 
 
 def end_unsent(run: FeedRun, status: FeedRun.Status, error: str, message: str) -> None:
@@ -22,8 +25,11 @@ def end_unsent(run: FeedRun, status: FeedRun.Status, error: str, message: str) -
 
 
 def tell(runs: Iterable[FeedRun]) -> None:
-    """Tell the site's receivers that these runs have ended, and remove the files that they needed."""
+    """Remove the files these ended runs needed; tell the site's receivers of the ends, and whom their feeds name."""
     ended = list(runs)
     files.release(ended)
     for run in ended:
         signals.feed_run_finished.send_robust(FeedRun, run=run)
+        # Of a run that shares the fate of another one people are told there.
+        if run.error != AFTER:
+            notices.tell_how_it_ended(run)

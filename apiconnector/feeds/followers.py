@@ -9,13 +9,11 @@ from django.db import router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apiconnector.feeds.endings import end_unsent
+from apiconnector.feeds.endings import AFTER, end_unsent
 from apiconnector.models import FeedRun, clock
 
 #: The most runs that one statement is about.
 CHUNK: Final = 500
-#: The error of a run whose turn will not come.
-AFTER: Final = "after"
 #: One that waits for another run is pending, and not due at any time.
 _WAITING: Final = Q(status=FeedRun.Status.PENDING, next_attempt_at=None)
 _GONE: Final = "The run that had to succeed before this one was removed: nothing was sent."

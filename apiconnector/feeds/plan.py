@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from apiconnector.exceptions import ExpressionError, InvalidFeedData
 from apiconnector.feeds import conditions
-from apiconnector.feeds.endings import end_unsent
-from apiconnector.feeds.followers import AFTER
+from apiconnector.feeds.endings import AFTER, end_unsent
 from apiconnector.feeds.uploads import Uploads
 from apiconnector.fields.json_text import dumps
 from apiconnector.models import Feed, FeedRun, following

@@ -162,9 +162,12 @@ class Feed(models.Model):
 
     def clean(self) -> None:
         """Check mapping, names, expressions and the order of feeds, and refuse what this version can't do."""
-        from apiconnector.models import following
+        from apiconnector.models import following, notified
 
-        if problems := self.problems() or following.problems(self) or self._name_problems():
+        problems = self.problems() or following.problems(self) or self._name_problems()
+        if message := notified.problem(self.notify):
+            problems["notify"] = message
+        if problems:
             raise ValidationError(problems)
 
     def _name_problems(self) -> dict[str, str]:
