@@ -188,7 +188,7 @@ def _response(answer: requests.Response | None, redact: Redactor, limit: int) ->
         "status_code": answer.status_code,
         "reason": redact(answer.reason or ""),
         "headers": _headers(answer.headers, redact),
-        "body": recorded.body(answer.content, limit, redact),
+        "body": recorded.body(answer.content, limit, redact, is_whole=len(answer.content) <= MAX_BODY),
     }
 
 

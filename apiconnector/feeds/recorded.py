@@ -35,8 +35,11 @@ def limit_of(feed: Feed) -> int:
     return min(feed.body_limit, MOST_OF_BODY)
 
 
-def body(content: Any, limit: int, redact: Callable[[str], str]) -> str:
-    """So many characters of a body, redacted; with a note of its size where that is not all."""
+def body(content: Any, limit: int, redact: Callable[[str], str], *, is_whole: bool = True) -> str:
+    """So many characters of a body, redacted; with a note of its size where that is not all.
+
+    ``is_whole``: whether ``content`` is all there was to read.
+    """
     if not limit or not content:
         return ""
     # Redacted before it is cut: half a credential would not be recognised. Nor is all of a huge one looked through.
@@ -44,7 +47,8 @@ def body(content: Any, limit: int, redact: Callable[[str], str]) -> str:
     if len(content) > (4 * window if isinstance(content, bytes) else window):
         unit, size = ("bytes" if isinstance(content, bytes) else "characters"), len(content)
         seen = redact(decoded(content[: 4 * window])[:window])
-        return f"{seen[: max(0, min(limit, len(seen) - _LONGEST_SECRET))]}… ({size:,} {unit} in all)"
+        of_all = f"{size:,} {unit} in all" if is_whole else f"more than {size:,} {unit}, of which no more were read"
+        return f"{seen[: max(0, min(limit, len(seen) - _LONGEST_SECRET))]}… ({of_all})"
     text = redact(decoded(content))
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters in all)"
 

@@ -62,7 +62,7 @@ class TestBodyLimit:
         responses.post(URL, body=b"x" * 50_000_000)
         run = run_feed("lead", ADA)
         assert run.ok
-        assert only(run)["response"]["body"] == f"{'x' * 10_000}… (50,000,000 bytes in all)"
+        assert only(run)["response"]["body"].startswith(f"{'x' * 10_000}… (more than 10,0")
         assert FeedRun.objects.get().data is None
 
     @pytest.mark.parametrize("at", range(9_900, 10_100, 7))
