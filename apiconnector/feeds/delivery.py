@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from contextvars import ContextVar
 from datetime import timedelta
-from threading import Timer
 from typing import TYPE_CHECKING, Final, cast
 
 from django.db import InterfaceError, OperationalError, router, transaction
@@ -20,7 +19,7 @@ from django.utils import timezone
 
 from apiconnector import signals
 from apiconnector.client.pool import watched
-from apiconnector.feeds import attempt, schedule
+from apiconnector.feeds import attempt, schedule, watch
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.schedule import delay
 from apiconnector.feeds.verdict import IDEMPOTENT, End
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from apiconnector.client import Wire
     from apiconnector.models import Connection, Feed
     from apiconnector.models.run import RunQuerySet
 
@@ -159,13 +159,15 @@ def _is_held_back(feed: Feed) -> bool:
 
 def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     claimed = rows().filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
-    watch = _Watch(_longest(feed))
+    wires: list[Wire] = []
 
     def before_first_byte() -> None:
         if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN):
             raise _TakenOver
         run.outcome = FeedRun.Outcome.UNKNOWN
-        watch.begin()
+        if (wire := watched()) is not None:
+            wires.append(wire)
+            watch.begin(wire, _longest(feed))
 
     wait = None
     try:
@@ -192,32 +194,11 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
         may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed)
         end = End.RETRY if may_retry else End.FAILED
     finally:
-        watch.end()
+        for wire in wires:
+            watch.end(wire)
     _schedule(run, feed, end, timedelta(seconds=wait or 0))
     if wait is not None:
         _rest(feed.connection, wait)
-
-
-class _Watch:
-    """Breaks off a request that would outlast the claim of its run: an API may send a byte now and then."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._timer: Timer | None = None
-
-    def begin(self) -> None:
-        """Watch the request whose first byte this thread is about to send."""
-        self.end()
-        wire = watched()
-        if wire is not None:
-            self._timer = Timer(self._seconds, wire.abort)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def end(self) -> None:
-        """It is over."""
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 def _may_repeat(feed: Feed) -> bool:

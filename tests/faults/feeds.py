@@ -62,7 +62,10 @@ class Deliverers:
         for process in self.running:
             process.send(signal.SIGTERM)
         for process in self.running:
-            assert process.hear() is None, "it ends after the runs at hand"
+            try:
+                assert process.hear() is None, "it ends after the runs at hand"
+            except EOFError:
+                raise AssertionError(f"one had ended before: {process.child.wait()}") from None
 
 
 @fault("2,000 runs are submitted, while workers are killed, the API fails and the database goes away")
