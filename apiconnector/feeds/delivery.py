@@ -12,7 +12,6 @@ from collections import Counter
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
-from threading import Timer
 from typing import TYPE_CHECKING, Final, cast
 
 from django.db import InterfaceError, OperationalError, router, transaction
@@ -20,7 +19,7 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from apiconnector.client.pool import watched
-from apiconnector.feeds import attempt, endings, followers, recorded, schedule
+from apiconnector.feeds import attempt, endings, followers, recorded, schedule, watch
 from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.schedule import delay
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from apiconnector.client import Wire
     from apiconnector.models import Connection, Feed
     from apiconnector.models.run import RunQuerySet
 
@@ -178,13 +178,15 @@ def _is_held_back(feed: Feed) -> bool:
 
 def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     claimed = rows().filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
-    watch = _Watch(_longest(feed))
+    wires: list[Wire] = []
 
     def before_first_byte() -> None:
         if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN, request=run.request):
             raise _TakenOver
         run.outcome = FeedRun.Outcome.UNKNOWN
-        watch.begin()
+        if (wire := watched()) is not None:
+            wires.append(wire)
+            watch.begin(wire, _longest(feed))
 
     wait = None
     try:
@@ -211,32 +213,11 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
         may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed, run)
         end = End.RETRY if may_retry else End.FAILED
     finally:
-        watch.end()
+        for wire in wires:
+            watch.end(wire)
     _schedule(run, feed, end, timedelta(seconds=wait or 0))
     if wait is not None:
         _rest(feed.connection, wait)
-
-
-class _Watch:
-    """Breaks off a request that would outlast the claim of its run: an API may send a byte now and then."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._timer: Timer | None = None
-
-    def begin(self) -> None:
-        """Watch the request whose first byte this thread is about to send."""
-        self.end()
-        wire = watched()
-        if wire is not None:
-            self._timer = Timer(self._seconds, wire.abort)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def end(self) -> None:
-        """It is over."""
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 def _may_repeat(feed: Feed, run: FeedRun) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,7 @@ def submit(first: int, count: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {"committed": [], "rolled back": [], "in doubt": []}
     for number in range(first, first + count):
         rolls_back = random.random() < 0.1
+        time.sleep(random.random() / 50)
         try:
             with transaction.atomic():
                 submit("form", {"number": number})

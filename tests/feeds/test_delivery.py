@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import responses
 from django.db import OperationalError
 from django.utils import timezone
 
-from apiconnector.feeds import attempt, deliver, delivery
+from apiconnector.feeds import attempt, deliver, delivery, watch
 from apiconnector.feeds.delivery import process, send_due
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import run_feed, submit
@@ -335,8 +334,4 @@ def test_an_answer_that_drips_is_broken_off(local: Feed, api: Api, monkeypatch: 
     assert time.monotonic() - began < 4
     run = FeedRun.objects.get()
     assert (run.outcome, run.error) == ("unknown", "connection")
-    assert not [
-        thread
-        for thread in threading.enumerate()
-        if isinstance(thread, threading.Timer) and not thread.finished.is_set()
-    ]
+    assert watch._watched == {}
