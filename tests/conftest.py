@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from apiconnector.feeds import takeup
 from apiconnector.models import Connection, Feed, ahead
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-#: They need a browser: ``python -m pytest tests/browser`` runs them.
-collect_ignore = ["browser", "servers"]
+#: They need a browser, or packages of others: ``python -m pytest tests/browser`` runs them.
+collect_ignore = ["browser", "integrations", "servers"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -36,6 +37,7 @@ def quiet_background() -> Iterator[None]:
     """What a test began to renew in the background ends with it: the next one has another database."""
     yield
     assert ahead.wait(), "a token is still being renewed in the background"
+    assert takeup.wait(), "runs are still being taken up in the background"
 
 
 @pytest.fixture

@@ -48,6 +48,12 @@ def summary_block(record: Any) -> SafeString:
     return render_to_string("apiconnector/exchange.html", {"attempt": _attempt(record), "bodies": False})
 
 
+def request_block(method: str, url: str, headers: Any, body: str) -> SafeString:
+    """A request as it would be sent."""
+    request = _request({"method": method, "url": url, "headers": headers, "body": body})
+    return render_to_string("apiconnector/request.html", {"request": request})
+
+
 def answer_block(request: str, status_code: int | None, headers: Any, body: str) -> SafeString:
     """A request and its answer, folded, for a message."""
     answer = {"status": status_code, "headers": _headers(headers), "body": _body(body)}

@@ -15,8 +15,6 @@ from apiconnector.fields import JSONTextField
 if TYPE_CHECKING:
     from django.db.models import Manager
 
-LATER = "Not available yet: leave this empty."
-
 
 class Feed(models.Model):
     """A request that an admin describes and a form handler fills: method, path, mapping."""
@@ -163,18 +161,23 @@ class Feed(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Check mapping, names and expressions, and refuse what this version can't do."""
-        if problems := self.problems() or self._name_problems():
+        """Check mapping, names, expressions and the order of feeds, and refuse what this version can't do."""
+        from apiconnector.models import following, notified
+
+        problems = self.problems() or following.problems(self) or self._name_problems()
+        if message := notified.problem(self.notify):
+            problems["notify"] = message
+        if problems:
             raise ValidationError(problems)
 
     def _name_problems(self) -> dict[str, str]:
-        """Secrets where none may stand, by field: what a feed sends is kept in its log."""
-        from apiconnector.models import names
+        """Names that may not stand where they do, by field: secrets, as what a feed sends is kept in its log."""
+        from apiconnector.models import following, names
         from apiconnector.templating import check_names
 
         if not hasattr(self, "connection"):
             return {}  # none was chosen, which is said at its field
-        allowed = names.for_feeds(self.connection)
+        allowed = names.for_feeds(self.connection, values=following.values_before(self), has_item=bool(self.for_each))
         found = {}
         for name in ("path", "query", "headers", "body"):
             try:
@@ -190,11 +193,9 @@ class Feed(models.Model):
 
         found: dict[str, str] = {}
         for name in ("condition", "for_each", "success_when"):
-            if getattr(self, name):
-                found[name] = LATER
-        if self.body_format in {self.BodyFormat.MULTIPART, self.BodyFormat.TEXT}:
-            found["body_format"] = "Multipart and text bodies are not available yet: choose JSON or form."
-        elif message := self._body_problem():
+            if message := _expression_problem(getattr(self, name)):
+                found[name] = message
+        if message := self._body_problem():
             found["body"] = message
         try:
             check(self.path)
@@ -215,8 +216,12 @@ class Feed(models.Model):
 
         if self.body_format == self.BodyFormat.NONE:
             return "" if self.body in (None, "", {}, []) else "Choose a body format, or empty the body."
-        if self.body_format == self.BodyFormat.FORM:
+        if self.body_format in {self.BodyFormat.FORM, self.BodyFormat.MULTIPART}:
             return json_problem({} if self.body is None else self.body, pairs=True)
+        if self.body_format == self.BodyFormat.TEXT and (not isinstance(self.body, str) or not self.body):
+            return (
+                'Enter the text in double quotes, with \\n for a new line, such as "<lead>{{ email|escape }}</lead>".'
+            )
         try:
             check(self.body)
         except TemplateError as error:
@@ -224,17 +229,25 @@ class Feed(models.Model):
         return ""
 
     def _values_problem(self) -> str:
-        from apiconnector.templating import compile_expression
-
         if not isinstance(self.response_values, dict):
             return 'Enter a JSON object, such as {"contact_id": "body.id"}.'
         for name, expression in self.response_values.items():
-            if not isinstance(expression, str):
+            if not isinstance(expression, str) or not expression:
                 return f"{name}: enter a JMESPath expression as text."
-            try:
-                compile_expression(expression)
-            except ExpressionError as error:
-                # A form has no room for the line that points at the place.
-                reason, *_ = str(error).splitlines()
-                return f"{name}: {reason}"
+            if message := _expression_problem(expression):
+                return f"{name}: {message}"
         return ""
+
+
+def _expression_problem(expression: str) -> str:
+    """What is wrong with an expression; empty where nothing is, and where there is none."""
+    from apiconnector.templating import compile_expression
+
+    try:
+        if expression:
+            compile_expression(expression)
+    except ExpressionError as error:
+        # A form has no room for the line that points at the place.
+        reason, *_ = str(error).splitlines()
+        return reason
+    return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from apiconnector import conf
+from apiconnector.feeds.files import remove_orphans
 from apiconnector.feeds.pruning import CHUNK, count_prunable, prune_runs
 from apiconnector.management.output import counted
 from apiconnector.models import AuthorizationAttempt, ConnectionEvent
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from apiconnector.management.output import Output
+
+#: Submitted files that no run needs are removed then: the transaction that stored a younger one may be open still.
+ORPHANED = timedelta(days=1)
 
 
 def add_parsers(jobs: Any) -> None:
@@ -36,6 +40,8 @@ def prune_records(out: Output, options: dict[str, Any]) -> int:
     else:
         said = prune_runs(before, progress=lambda removed: out.note(f"{counted(removed, 'run')} removed so far"))
         counts = [said, _remove(events, "event", out), _remove(attempts, "authorization attempt", out)]
+        if files := remove_orphans(timezone.now() - ORPHANED):
+            out.note(f"{counted(files, 'submitted file')} that no run needs removed")
     done = "Would remove" if options["dry_run"] else "Removed"
     out.line(
         f"{done} {counted(counts[0], 'run')} and {counted(counts[1], 'event')} older than {counted(days, 'day')}, and "
