@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from django.db import connections, router, transaction
 from django.db.models import Exists, OuterRef, Q
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Rows removed by one statement: each is its own transaction, and a large table is never locked for long.
-CHUNK: Final = 500
+#: Rows removed by one statement, at most and at least: each is its own transaction, and shall take no longer than so
+#: many seconds. On SQLite nobody else can write meanwhile; elsewhere only these rows are locked, which nobody wants.
+CHUNK, _SMALLEST = 500, 20
+_BRIEF, _BRIEF_ON_SQLITE = 0.5, 0.03
 #: Between two of them others have their turn: as long as the one before took, within these bounds in seconds. On SQLite
 #: a writer that waits looks only now and then whether it may.
 _SHORTEST, _LONGEST = 0.005, 1.0
@@ -43,8 +45,8 @@ def prune_runs(before: datetime, *, progress: Callable[[int], None] | None = Non
     """Remove runs that ended before a time, with the files that no other run has; how many.
 
     Never one that is still to be sent, nor one of which nobody knows whether it was sent: a person decides on that. Nor
-    one that another has waited for, as long as that one is there. ``progress`` is called with how many are gone, after
-    each chunk.
+    one that another has waited for, as long as that one is there. ``progress`` is called with how many are gone, now
+    and then.
     """
     removed = 0
     # Those that others have waited for come to be prunable once these are gone.
@@ -58,26 +60,28 @@ def _pass(before: datetime, earlier: int, progress: Callable[[int], None] | None
     """Go through the old runs once, from the oldest on."""
     alone = ~Exists(FeedRun.objects.filter(waits_for=OuterRef("pk")))
     rows = FeedRun.objects.filter(_is_old(before), alone).order_by("created_at", "pk").values_list("created_at", "pk")
-    removed = 0
-    chunk = list(rows[:CHUNK])
+    brief = _BRIEF_ON_SQLITE if connections[rows.db].vendor == "sqlite" else _BRIEF
+    removed, told, size = 0, 0, min(CHUNK, 4 * _SMALLEST)
+    chunk = list(rows[:size])
     while chunk:
         began = time.monotonic()
         removed += _remove([pk for _, pk in chunk], before)
-        if len(chunk) < CHUNK:
-            break
-        if progress is not None:
+        took = time.monotonic() - began
+        if progress is not None and removed - told >= CHUNK:
+            told = removed
             progress(earlier + removed)
-        time.sleep(min(max(time.monotonic() - began, _SHORTEST), _LONGEST))
+        time.sleep(min(max(took, _SHORTEST), _LONGEST))
+        size = max(_SMALLEST, size // 2) if took > brief else min(CHUNK, size * 2)
         at, last = chunk[-1]
         # The first condition finds the place in the index, the other says that it is behind the last one.
-        chunk = list(rows.filter(Q(created_at__gte=at), Q(created_at__gt=at) | Q(pk__gt=last))[:CHUNK])
+        chunk = list(rows.filter(Q(created_at__gte=at), Q(created_at__gt=at) | Q(pk__gt=last))[:size])
     return removed
 
 
 def _remove(keys: list[int], before: datetime) -> int:
     """Remove those of these that are still old: a run may have been set to be sent anew since.
 
-    One statement asks and removes, so that nothing comes between.
+    Asked and removed by one statement, or under a lock where there is one: nothing comes between.
     """
     using = router.db_for_write(FeedRun)
     runs = FeedRun.objects.using(using).filter(_is_old(before), pk__in=keys)
