@@ -127,7 +127,7 @@ class TestRunFeed:
         with pytest.raises(FeedMisconfigured):
             run_feed("lead", {})
 
-    @pytest.mark.parametrize("change", [{"success_when": "a["}, {"body_format": "multipart"}])
+    @pytest.mark.parametrize("change", [{"success_when": "a["}, {"condition": "a["}])
     def test_what_is_not_built_is_refused_not_ignored(self, feed: Feed, change: dict[str, str]) -> None:
         Feed.objects.update(**change)
         run = run_feed("lead", {"email": "a"})
@@ -638,8 +638,12 @@ class TestSubmit:
         ({"condition": "a = `1`"}, "condition"),
         ({"for_each": "a["}, "for_each"),
         ({"success_when": "body.ok &&"}, "success_when"),
-        ({"body_format": "multipart"}, "body_format"),
-        ({"body_format": "text"}, "body_format"),
+        ({"body_format": "multipart", "body": "text"}, "body"),
+        ({"body_format": "text", "body": {"a": "b"}}, "body"),
+        ({"body_format": "text", "body": None}, "body"),
+        ({"body_format": "text", "body": ""}, "body"),
+        ({"body_format": "text", "body": "{{ unclosed"}, "body"),
+        ({"empty_values": "other"}, "empty_values"),
         ({"body_format": "none"}, "body"),
         ({"body": {"a": "{{ unclosed"}}, "body"),
         ({"body": {"a": "{% tag %}"}}, "body"),

@@ -20,7 +20,8 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from apiconnector.client.pool import watched
-from apiconnector.feeds import attempt, endings, followers, schedule
+from apiconnector.feeds import attempt, endings, followers, recorded, schedule
+from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.schedule import delay
 from apiconnector.feeds.verdict import IDEMPOTENT, End
@@ -64,6 +65,7 @@ _RESULT = (
     "error",
     "error_message",
     "finished_at",
+    "request",
 )
 
 
@@ -144,7 +146,7 @@ def deliver_one(found: FeedRun) -> FeedRun | None:
         return None
     run.feed = feed
     was_cut_off = run.status == FeedRun.Status.RUNNING and run.outcome == FeedRun.Outcome.UNKNOWN
-    is_undecided = was_cut_off and not _may_repeat(feed)
+    is_undecided = was_cut_off and not _may_repeat(feed, run)
     patience = _patience(feed)
     abandoned_at = clock.now() + patience
     # A run killed before its first byte was not sent, whatever an earlier attempt did.
@@ -177,7 +179,7 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     watch = _Watch(_longest(feed))
 
     def before_first_byte() -> None:
-        if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN):
+        if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN, request=run.request):
             raise _TakenOver
         run.outcome = FeedRun.Outcome.UNKNOWN
         watch.begin()
@@ -204,7 +206,7 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
             f"An unexpected error stopped this ({type(error).__name__}); see the log.",
         )
         run.attempt_count += 1
-        may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed)
+        may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed, run)
         end = End.RETRY if may_retry else End.FAILED
     finally:
         watch.end()
@@ -235,8 +237,8 @@ class _Watch:
             self._timer.cancel()
 
 
-def _may_repeat(feed: Feed) -> bool:
-    return feed.method in IDEMPOTENT or bool(feed.idempotency_header)
+def _may_repeat(feed: Feed, run: FeedRun) -> bool:
+    return method_of(feed, run) in IDEMPOTENT or bool(feed.idempotency_header)
 
 
 def _timeout(feed: Feed) -> float:
@@ -303,7 +305,8 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> bool:
 
 def _save(run: FeedRun, abandoned_at: datetime) -> tuple[bool, followers.Released]:
     claimed = rows().filter(pk=run.pk, status=FeedRun.Status.RUNNING, next_attempt_at=abandoned_at)
-    result = {name: getattr(run, name) for name in _RESULT}
+    names = (*_RESULT, *recorded.EMPTIED) if recorded.is_emptied(run) else _RESULT
+    result = {name: getattr(run, name) for name in names}
     if not run.is_ended or not cast("Any", run).has_followers:
         return bool(claimed.update(**result)), followers.Released()
     # Together: a worker killed in between would leave those that wait for it waiting for ever.

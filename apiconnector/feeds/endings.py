@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from django.utils import timezone
 
 from apiconnector import signals
-from apiconnector.feeds import notices
+from apiconnector.feeds import files, notices
 from apiconnector.models import FeedRun
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ def end_unsent(run: FeedRun, status: FeedRun.Status, error: str, message: str) -
 
 
 def tell(runs: Iterable[FeedRun]) -> None:
-    """Tell the site's receivers that these runs have ended, and those whom their feeds name how."""
-    for run in runs:
+    """Tell the site's receivers that these runs have ended, and those whom their feeds name; remove their files."""
+    ended = list(runs)
+    files.release(ended)
+    for run in ended:
         signals.feed_run_finished.send_robust(FeedRun, run=run)
         # Of a run that shares the fate of another one people are told there.
         if run.error != AFTER:

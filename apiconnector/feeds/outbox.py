@@ -16,9 +16,10 @@ from django.db import connections, router, transaction
 from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import delivery, endings, keeping, plan, takeup
+from apiconnector.feeds import delivery, endings, files, keeping, plan, takeup
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.plan import KEY_LENGTH, Submission
+from apiconnector.feeds.uploads import Uploads
 from apiconnector.models import FeedRun
 from apiconnector.redaction import get_logger
 
@@ -47,7 +48,8 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
     Raises ``InvalidFeedData``, also for a key that can't be sent in a header, and before anything is written, so that
     the caller's transaction stays usable.
     """
-    submission = Submission(plain_data(data), idempotency_key)
+    uploads = Uploads()
+    submission = Submission(plain_data(data, uploads), idempotency_key, uploads)
     _check_key(idempotency_key)
     return _submit(trigger, [submission])
 
@@ -71,7 +73,8 @@ def submit_many(
     submissions = []
     for number, (one, key) in enumerate(zip(listed, keys, strict=True)):
         with _naming(number):
-            submissions.append(Submission(plain_data(one), key))
+            uploads = Uploads()
+            submissions.append(Submission(plain_data(one, uploads), key, uploads))
             _check_key(key)
     return _submit(trigger, submissions, is_numbered=True) if submissions else []
 
@@ -101,9 +104,13 @@ def _submit(trigger: str, submissions: list[Submission], *, is_numbered: bool = 
     using = router.db_for_write(FeedRun)
     known = keeping.existing(planned) if any(one.key is not None for one in submissions) else None
     is_one = known is None and sum(len(runs) for one in planned for level in one for runs in level) == 1
-    # No savepoint: whoever catches an error of the database has to leave the transaction, as with save().
-    with nullcontext() if is_one else transaction.atomic(using=using, savepoint=False):
+    with (
+        files.keeping(one.uploads for one in submissions) as needing,
+        # No savepoint: whoever catches an error of the database has to leave the transaction, as with save().
+        nullcontext() if is_one else transaction.atomic(using=using, savepoint=False),
+    ):
         runs, new = keeping.keep(levels, planned, known)
+        needing(new)
         if new:
             transaction.on_commit(partial(_after_commit, new), using=using, robust=True)
     if new:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import timezone
@@ -11,6 +11,7 @@ from django.utils import timezone
 from apiconnector.exceptions import ExpressionError, InvalidFeedData
 from apiconnector.feeds import conditions
 from apiconnector.feeds.endings import AFTER, end_unsent
+from apiconnector.feeds.uploads import Uploads
 from apiconnector.fields.json_text import dumps
 from apiconnector.models import Feed, FeedRun, following
 from apiconnector.models.validation import is_findable
@@ -30,6 +31,8 @@ class Submission:
 
     data: dict[str, Any]
     key: str | None = None
+    #: The files in it.
+    uploads: Uploads = field(default_factory=Uploads)
 
 
 @dataclass(frozen=True)

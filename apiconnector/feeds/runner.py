@@ -7,8 +7,10 @@ from typing import Any
 from django.utils import timezone
 
 from apiconnector.exceptions import FeedMisconfigured, FeedNotFound
-from apiconnector.feeds import attempt, conditions, endings
+from apiconnector.feeds import attempt, conditions, endings, recorded
 from apiconnector.feeds.data import plain_data
+from apiconnector.feeds.files import FromMemory, without_references
+from apiconnector.feeds.uploads import Uploads
 from apiconnector.feeds.verdict import End
 from apiconnector.models import Feed, FeedRun, finding
 
@@ -34,13 +36,23 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     feed = find_feed(slug)
     if feed.for_each:
         raise FeedMisconfigured(f"Feed “{slug}” makes one request for each item: use submit() for it.")
-    run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data), started_at=timezone.now())
+    uploads = Uploads()
+    run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data, uploads), started_at=timezone.now())
+    if uploads:
+        run.file_source = FromMemory(uploads)
+    done = None
     if conditions.admits(feed, run):
         done = attempt.send(feed, run)
         run.status = FeedRun.Status.SUCCEEDED if done.verdict.end is End.SUCCEEDED else FeedRun.Status.FAILED
         apply(run, done)
         run.finished_at = timezone.now()
+    if uploads:
+        # The files are kept nowhere: nothing may look as if they could be found.
+        run.input, run.file_source, run.file_keys = without_references(run.input), None, ()
     FeedRun.objects.add(run)
+    if done is not None:
+        # The caller may read what is not kept.
+        run.data = done.data
     endings.tell([run])
     return run
 
@@ -54,8 +66,13 @@ def apply(run: FeedRun, done: attempt.Attempt) -> None:
     if done.verdict.end is End.WAIT and earlier and earlier[-1]["error"] == done.verdict.error:
         # A run that waits looks again every few minutes; one line says so as well as a thousand.
         earlier = earlier[:-1]
-    run.attempts = [*earlier, done.record]
+    run.attempts = recorded.added(earlier, done.record)
     if done.verdict.end is not End.WAIT:
         run.attempt_count += 1
-    run.data = done.data
+    elif not run.attempt_count:
+        # Nothing was attempted yet: what the feed is by then shall be sent.
+        run.request = None
+    run.data = None if done.is_private else done.data
     run.values = done.values or {}
+    if done.is_private and done.verdict.end is End.SUCCEEDED:
+        recorded.empty(run)

@@ -22,6 +22,7 @@ from apiconnector.exceptions import (
     TokenRequestFailed,
 )
 from apiconnector.feeds import schedule
+from apiconnector.feeds.files import FileUnavailableError
 from apiconnector.models import FeedRun
 from apiconnector.templating import search, truth
 from apiconnector.templating.kinds import kind
@@ -89,6 +90,12 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
 
 
+def _of_feed(error: ConfigurationError) -> Verdict:
+    if isinstance(error, FileUnavailableError):
+        return Verdict(End.FAILED if error.is_gone else End.RETRY, Outcome.NOT_SENT, "file", str(error))
+    return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+
+
 def of_rule(rule: str, root: Mapping[str, Any]) -> Verdict | None:
     """Judge an answer that is no error by the success rule of the feed; None where it is a success.
 
@@ -120,7 +127,7 @@ def of_error(error: Exception, method: str, *, written: bool | None, has_key: bo
     ``written`` says whether the first byte of the request was handed to the network; None where nobody could tell.
     """
     if isinstance(error, TemplateError | ExpressionError | FeedMisconfigured):
-        return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+        return _of_feed(error)
     if isinstance(error, AuthorizationRequired | ConfigurationError):
         return Verdict(End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
     if isinstance(error, TokenRequestFailed):

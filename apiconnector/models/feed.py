@@ -195,9 +195,7 @@ class Feed(models.Model):
         for name in ("condition", "for_each", "success_when"):
             if message := _expression_problem(getattr(self, name)):
                 found[name] = message
-        if self.body_format in {self.BodyFormat.MULTIPART, self.BodyFormat.TEXT}:
-            found["body_format"] = "Multipart and text bodies are not available yet: choose JSON or form."
-        elif message := self._body_problem():
+        if message := self._body_problem():
             found["body"] = message
         try:
             check(self.path)
@@ -218,8 +216,12 @@ class Feed(models.Model):
 
         if self.body_format == self.BodyFormat.NONE:
             return "" if self.body in (None, "", {}, []) else "Choose a body format, or empty the body."
-        if self.body_format == self.BodyFormat.FORM:
+        if self.body_format in {self.BodyFormat.FORM, self.BodyFormat.MULTIPART}:
             return json_problem({} if self.body is None else self.body, pairs=True)
+        if self.body_format == self.BodyFormat.TEXT and (not isinstance(self.body, str) or not self.body):
+            return (
+                'Enter the text in double quotes, with \\n for a new line, such as "<lead>{{ email|escape }}</lead>".'
+            )
         try:
             check(self.body)
         except TemplateError as error:

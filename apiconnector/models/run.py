@@ -18,7 +18,7 @@ from apiconnector.fields.json_text import dumps
 from apiconnector.models.clock import DatabaseNow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
@@ -174,8 +174,11 @@ class FeedRun(models.Model):
         UNKNOWN = "unknown", "Unknown"
 
     # Protected: what was submitted is not lost because somebody tidies up. Switch a feed off instead.
-    feed = models.ForeignKey("apiconnector.Feed", on_delete=models.PROTECT, related_name="runs")
-    connection = models.ForeignKey("apiconnector.Connection", on_delete=models.PROTECT, related_name="runs")
+    # Their indexes are below, with the order of the lists.
+    feed = models.ForeignKey("apiconnector.Feed", on_delete=models.PROTECT, related_name="runs", db_index=False)
+    connection = models.ForeignKey(
+        "apiconnector.Connection", on_delete=models.PROTECT, related_name="runs", db_index=False
+    )
     #: The run of another feed that has to succeed first.
     waits_for = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="followers", db_index=True
@@ -201,6 +204,10 @@ class FeedRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    #: Where its files are read, if they are kept nowhere: those of ``run_feed``.
+    file_source: Any = None
+    #: The keys of its files, as of an attempt: what was submitted may be forgotten at its end.
+    file_keys: Collection[str] = ()
     #: The runs that waited for this one and are due, once it has succeeded.
     released: Sequence[int] = ()
 
@@ -209,11 +216,16 @@ class FeedRun(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name = "feed run"
-        constraints = (models.UniqueConstraint(fields=["feed", "idempotency_key"], name="apiconnector_run_key"),)
+        # The key first: people look for a run by it.
+        constraints = (models.UniqueConstraint(fields=["idempotency_key", "feed"], name="apiconnector_run_key"),)
         indexes = (
             # What is due is found without reading what has ended.
             models.Index(fields=["status", "next_attempt_at"], name="apiconnector_run_due"),
-            models.Index(fields=["connection", "id"], name="apiconnector_run_last"),
+            # Each filter of the list of runs gives its page in order, however many runs there are.
+            models.Index(fields=["status", "created_at"], name="apiconnector_run_status"),
+            models.Index(fields=["outcome", "created_at"], name="apiconnector_run_outcome"),
+            models.Index(fields=["feed", "created_at"], name="apiconnector_run_feed"),
+            models.Index(fields=["connection", "created_at"], name="apiconnector_run_last"),
         )
         permissions = (
             ("replay_feedrun", "Can replay feed runs"),

@@ -55,7 +55,7 @@ class TestRest:
         first, *others = keep(3)
         assert deliver().total() == 1
         assert len(responses.calls) == 1
-        with django_assert_num_queries(2):  # one for each of two statuses
+        with django_assert_num_queries(3):  # one for each of two statuses, and who waits for what has ended
             assert deliver() == {}
         for run in others:
             run.refresh_from_db()

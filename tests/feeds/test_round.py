@@ -246,7 +246,7 @@ class TestOrder:
         responses.post("https://api.example.com/v1/leads", json={})
         keep(make_feed(bearer), 10)
         # A page is two; each run is read with its feed, claimed and written; the last page is empty.
-        with django_assert_num_queries(2 + 10 * 4 + 2):
+        with django_assert_num_queries(1 + 2 + 10 * 4 + 2):
             assert deliver() == {"succeeded": 10}
 
 
