@@ -50,6 +50,8 @@ AWAY: Final = (OperationalError, InterfaceError)
 #: For how long it is tried to write down what became of a run, in seconds: databases are restarted in less.
 _INSIST: Final = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+#: What this process may be wrong by about the database's clock.
+_TICK: Final = timedelta(milliseconds=50)
 #: Ids that are looked up at once.
 _BATCH: Final = 100
 _RESULT = (
@@ -171,7 +173,7 @@ def deliver_one(found: FeedRun) -> FeedRun | None:
 def _is_held_back(feed: Feed) -> bool:
     """Whether a pause or a rest began after a run was found to be due."""
     until = feed.connection.busy_until
-    return feed.is_paused or (until is not None and until > clock.now())
+    return feed.is_paused or (until is not None and until > clock.now() + _TICK)
 
 
 def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:

@@ -25,7 +25,7 @@ def end_unsent(run: FeedRun, status: FeedRun.Status, error: str, message: str) -
 
 
 def tell(runs: Iterable[FeedRun]) -> None:
-    """Tell the site's receivers that these runs have ended, and those whom their feeds name; remove their files."""
+    """Remove the files these ended runs needed; tell the site's receivers of the ends, and whom their feeds name."""
     ended = list(runs)
     files.release(ended)
     for run in ended:

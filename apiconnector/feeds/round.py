@@ -37,8 +37,10 @@ logger = get_logger(__name__)
 PAGE: Final = 100
 #: Seconds from which an attempt makes its connection a slow one.
 SLOW: Final = 2.0
-#: Seconds after which runs that were somebody else's are looked at again, and database connections looked after.
-_FORGET: Final = 60.0
+#: Seconds after which runs that could not be claimed are looked at again.
+_FORGET: Final = 5.0
+#: Seconds between two looks after the database connection of a thread that goes on and on.
+_LOOK_AFTER: Final = 60.0
 #: The longest that a thread sleeps without asking whether it is to stop, in seconds.
 _NAP: Final = 0.2
 
@@ -94,8 +96,8 @@ class Round:
         #: Connections whose last attempt took long, and those whose last one did not.
         self._slow: set[int] = set()
         self._quick: set[int] = set()
-        #: Runs that could not be claimed, and those of them that came up again nevertheless.
-        self._lost: set[int] = set()
+        #: Runs that could not be claimed, as they were found; and those of them that came up again nevertheless.
+        self._lost: set[tuple[int, datetime | None]] = set()
         self._stubborn: set[int] = set()
         self._forget_at = time.monotonic() + _FORGET
         self._look_at = 0.0
@@ -127,12 +129,12 @@ class Round:
             connections.close_all()
 
     def _work(self) -> None:
-        look_at = time.monotonic() + _FORGET
+        look_at = time.monotonic() + _LOOK_AFTER
         try:
             while (run := self._take()) is not None:
                 self._send(run)
                 if time.monotonic() > look_at:
-                    look_at = time.monotonic() + _FORGET
+                    look_at = time.monotonic() + _LOOK_AFTER
                     look_after_databases()
         except BaseException as error:  # noqa: BLE001 - raised again by who waits for the threads
             with self._changed:
@@ -169,7 +171,7 @@ class Round:
             if self._progress is not None:
                 self._progress(done)
         elif not is_away:
-            self._lost.add(run.pk)
+            self._lost.add((run.pk, run.next_attempt_at))
             if self._left is not None:
                 self._left += 1
         self._look_at = 0.0
@@ -242,7 +244,7 @@ class Round:
             found = self._due(without)
             if self._cut_off is None and found:
                 self._cut_off = clock.now()
-            again = {run.pk for run in found} & self._lost
+            again = {run.pk for run in found if (run.pk, run.next_attempt_at) in self._lost}
             if self._lost:
                 # Somebody else sends, too, and the longest due one is what everybody wants.
                 random.shuffle(found)
