@@ -289,6 +289,20 @@ class TestTime:
         assert sum(thread.name == "apiconnector-lookup" for thread in threading.enumerate()) == 2
         slow.set()
 
+    @pytest.mark.parametrize("broken", ["run_feed", "threading.Thread.start"])
+    def test_what_nobody_expected(
+        self, feed: Feed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+    ) -> None:
+        def fail(*_: Any) -> None:
+            raise RuntimeError("no more threads, or something else")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"apiconnector.feeds.lookups.{broken}", fail)
+            assert lookups.look_up("countries") is None
+        assert "there is nothing from before" in caplog.text
+        lookups._resting.clear()
+        assert lookups.look_up("countries")
+
     @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
     def test_a_time_out_is_needed(self, feed: Feed, timeout: float) -> None:
         with pytest.raises(ValueError, match="positive number of seconds"):

@@ -17,6 +17,7 @@ from apiconnector.feeds import deliver
 from apiconnector.feeds.delivery import process
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import run_feed, submit
+from apiconnector.testing import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +96,22 @@ class TestTold:
             feed.failing_since = failing_since
             tell_how_it_ended(FeedRun(feed=feed, connection=feed.connection, status="skipped"))
         assert mailoutbox == []
+
+    def test_of_a_chain_the_one_that_broke_is_told(
+        self, feed: Feed, api: responses.RequestsMock, mailoutbox: list[Any], make_feed: Callable[..., Feed]
+    ) -> None:
+        make_feed(feed.connection, name="Note", slug="note", after=feed, notify="eve@example.org")
+        api.post(URL, status=400)
+        submit("contact", {"email": "a"})
+        deliver()
+        assert [run.status for run in FeedRun.objects.all()] == ["failed", "failed"]
+        assert [mail.to for mail in mailoutbox] == [["ada@example.org", "grace@example.org"]]
+
+    def test_what_fails_when_it_is_submitted(self, feed: Feed, mailoutbox: list[Any]) -> None:
+        Feed.objects.update(condition="length(nothing)")
+        with delivered():
+            submit("contact", {"email": "a"})
+        assert [mail.subject for mail in mailoutbox] == ["[Django] New leads fails"]
 
     def test_a_site_without_the_admin(
         self, feed: Feed, api: responses.RequestsMock, mailoutbox: list[Any], settings: Any
