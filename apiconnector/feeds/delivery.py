@@ -14,12 +14,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from django.db import InterfaceError, OperationalError, router, transaction
+from django.db import router, transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from apiconnector.client.pool import watched
 from apiconnector.feeds import attempt, endings, followers, recorded, schedule, watch
+from apiconnector.feeds.away import AWAY, insist
 from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.schedule import delay
@@ -29,7 +30,7 @@ from apiconnector.models.clock import DatabaseNow
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -45,11 +46,6 @@ logger = get_logger(__name__)
 RUNS_PER_TASK: Final = 100
 #: Until when a caller is being held, by ``time.monotonic()``; None in a worker.
 hold_until: ContextVar[float | None] = ContextVar("apiconnector_hold_until", default=None)
-#: What a database says that is away, restarts, or is locked for longer than it waits.
-AWAY: Final = (OperationalError, InterfaceError)
-#: For how long it is tried to write down what became of a run, in seconds: databases are restarted in less.
-_INSIST: Final = 60.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 #: What this process may be wrong by about the database's clock.
 _TICK: Final = timedelta(milliseconds=50)
 #: Ids that are looked up at once.
@@ -271,7 +267,7 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> bool:
         is_kept, released = _save(run, abandoned_at)
         return is_kept
 
-    if not _insist(save, lambda: _is_saved(run)):
+    if not insist(save, lambda: _is_saved(run)):
         logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)
         return False
     if run.is_ended:
@@ -302,19 +298,3 @@ def _is_saved(run: FeedRun) -> bool:
     """Whether the row says this already: a database that crashed may have kept what it did not confirm."""
     names = ("status", "outcome", "attempt_count", "next_attempt_at", "finished_at")
     return rows().filter(pk=run.pk, **{name: getattr(run, name) for name in names}).exists()
-
-
-def _insist(write: Callable[[], bool], is_written: Callable[[], bool]) -> bool:
-    """Write, and again for a minute where the database is away: what an API has answered can't be asked for twice."""
-    database, until, pause = transaction.get_connection(router.db_for_write(FeedRun)), None, _FIRST_PAUSE
-    while True:
-        try:
-            return write() or (until is not None and is_written())
-        except AWAY:
-            until = until or time.monotonic() + _INSIST
-            if database.in_atomic_block or time.monotonic() > until:
-                raise
-            if database.vendor != "sqlite":
-                database.close()
-        time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 from django.db import connections, router, transaction
 
 from apiconnector.feeds import endings, followers
-from apiconnector.feeds.delivery import AWAY, deliver_one, look, rows
+from apiconnector.feeds.away import AWAY
+from apiconnector.feeds.delivery import deliver_one, look, rows
 from apiconnector.models import FeedRun, clock
 from apiconnector.redaction import get_logger
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import connections, router
 
-from apiconnector.feeds import delivery
 from apiconnector.feeds import round as rounds
+from apiconnector.feeds.away import AWAY
 from apiconnector.models import FeedRun
 from apiconnector.redaction import get_logger
 
@@ -89,7 +89,7 @@ def _take_up() -> None:
     try:
         if not _ended.wait(LATER):
             rounds.deliver(limit=MOST, stop=_Late(time.monotonic() + LONGEST))
-    except delivery.AWAY as error:
+    except AWAY as error:
         logger.warning("Nothing was taken up: the database did not answer (%s).", type(error).__name__)
     except Exception:
         logger.exception("Due feed runs could not be taken up.")

@@ -161,7 +161,7 @@ class TestDatabaseAway:
     @pytest.fixture(autouse=True)
     def outside(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """As outside of a transaction, where it is tried again."""
-        monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.001)
+        monkeypatch.setattr(away, "_FIRST_PAUSE", 0.001)
 
     def test_the_first_byte_can_not_be_noted(self, local: Feed, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         (run,) = keep()
