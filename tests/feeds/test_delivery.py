@@ -11,7 +11,7 @@ import responses
 from django.db import OperationalError
 from django.utils import timezone
 
-from apiconnector.feeds import attempt, deliver, delivery, watch
+from apiconnector.feeds import attempt, away, deliver, delivery, watch
 from apiconnector.feeds.delivery import process, send_due
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import run_feed, submit

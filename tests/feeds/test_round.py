@@ -49,9 +49,16 @@ class TestWorkers:
         feed = local("a", idempotency_header="Idempotency-Key")
         keep(feed, 250)
         told: list[int] = []
-        assert deliver(workers=8, progress=lambda run: told.append(run.pk)) == {"succeeded": 250}
+        counts = deliver(workers=8, progress=lambda run: told.append(run.pk))
+        assert counts.total() == len(set(told)) == len(told) == 250
+        # On a busy machine SQLite may keep one of eight threads waiting for longer than it waits: nothing was sent then.
+        waiting = FeedRun.objects.filter(status="pending")
+        assert counts == Counter({"succeeded": 250 - waiting.count(), "pending": waiting.count()})
+        assert waiting.count() < 5
+        waiting.update(next_attempt_at=timezone.now())
+        deliver()
+        assert FeedRun.objects.filter(status="succeeded").count() == len(api.calls) == 250
         assert set(Counter(call.key for call in api.calls).values()) == {1}
-        assert len(set(told)) == len(api.calls) == 250
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("apiconnector-worker")]
 
     def test_they_work_at_the_same_time(self, local: Callable[..., Feed], api: Api) -> None:
