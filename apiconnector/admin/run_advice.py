@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from apiconnector.feeds import recorded, replay
+from apiconnector.feeds import recorded
+from apiconnector.feeds.endings import AFTER
 from apiconnector.models import FeedRun
 
 Status, Outcome = FeedRun.Status, FeedRun.Outcome
@@ -29,7 +30,7 @@ _FAILED: Final = {
     ),
     "file": "A file that was submitted is not there any more: have it submitted again.",
     "internal": f"Look into the site's log; {_REPLAY}",
-    replay.AFTER: "Nothing is to be done here: replay the run it waits for, and this one waits for it again.",
+    AFTER: "Nothing is to be done here: replay the run it waits for, and this one waits for it again.",
     recorded.DECIDED: "Nothing, unless it is to be sent once more.",
 }
 #: By the status of the last answer.

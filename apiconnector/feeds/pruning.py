@@ -9,14 +9,10 @@ from django.db import connections, router, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from apiconnector.models import FeedFile, FeedRun
-from apiconnector.models.file import storage
-from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-
-logger = get_logger(__name__)
 
 #: Rows removed by one statement, at most and at least: each is its own transaction, and shall take no longer than so
 #: many seconds. On SQLite nobody else can write meanwhile; elsewhere only these rows are locked, which nobody wants.
@@ -42,7 +38,7 @@ def count_prunable(before: datetime) -> int:
 
 
 def prune_runs(before: datetime, *, progress: Callable[[int], None] | None = None) -> int:
-    """Remove runs that ended before a time, with the files that no other run has; how many.
+    """Remove runs that ended before a time; how many. ``files.remove_orphans`` takes the files that are left.
 
     Never one that is still to be sent, nor one of which nobody knows whether it was sent: a person decides on that. Nor
     one that another has waited for, as long as that one is there. ``progress`` is called with how many are gone, now
@@ -52,7 +48,6 @@ def prune_runs(before: datetime, *, progress: Callable[[int], None] | None = Non
     # Those that others have waited for come to be prunable once these are gone.
     while found := _pass(before, removed, progress):
         removed += found
-    _remove_files(before)
     return removed
 
 
@@ -95,15 +90,3 @@ def _remove(keys: list[int], before: datetime) -> int:
         links.filter(feedrun__in=runs.values("pk")).delete()
         # Not delete(): it reads the rows with all they hold, and removes them in a statement of its own.
         return int(runs._raw_delete(using))  # noqa: SLF001 - Django's own way to remove by one statement
-
-
-def _remove_files(before: datetime) -> None:
-    """Remove the files that were submitted with runs of which none is left."""
-    files = FeedFile.objects.filter(created_at__lt=before, runs=None)
-    while found := list(files.order_by("pk")[:CHUNK]):
-        FeedFile.objects.filter(pk__in=[row.pk for row in found]).delete()
-        for row in found:
-            try:
-                storage().delete(str(row.file))
-            except Exception:
-                logger.exception("The file of a pruned feed run could not be removed from its storage.")

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import router, transaction
-from django.utils import timezone
 
 from apiconnector.feeds import outbox, recorded
-from apiconnector.models import FeedRun
+from apiconnector.feeds.endings import AFTER
+from apiconnector.models import FeedRun, clock
 from apiconnector.models.run import new_key
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ Status, Outcome = FeedRun.Status, FeedRun.Outcome
 CHUNK: Final = 50
 #: Runs of one task, and of one statement; and of all, so many are handed to a backend that sends while it is asked.
 _TASK, _AT_ONCE = 500, 50
-#: The kind of error of a run that failed because the one it waits for did.
-AFTER: Final = "after"
 #: Why runs were left alone, by the name of their count.
 WHY_LEFT: Final = {
     AFTER: "the run to wait for has not succeeded; replay that one",
@@ -124,7 +122,7 @@ class _Chunk:
             self.rows.filter(pk=run.pk, status=run.status, idempotency_key=run.idempotency_key),
             idempotency_key=new_key(),
             attempts=recorded.added(run.attempts, entry),
-            next_attempt_at=None if waits else timezone.now(),
+            next_attempt_at=None if waits else clock.now(),
         ):
             return False
         self.replayed.add(run.pk)

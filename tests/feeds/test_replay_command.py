@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from apiconnector.feeds import outbox, replay
+from apiconnector.feeds import outbox
+from apiconnector.feeds.endings import AFTER
 from apiconnector.models import Connection, Feed, FeedRun
 from tests.test_command import call
 
@@ -90,7 +91,7 @@ def test_one_that_is_left_alone_is_said(runs: dict[str, FeedRun], name: str) -> 
 
 
 def test_followers_are_counted(runs: dict[str, FeedRun]) -> None:
-    FeedRun.objects.filter(pk=runs["note"].pk).update(waits_for=runs["failed"], error=replay.AFTER)
+    FeedRun.objects.filter(pk=runs["note"].pk).update(waits_for=runs["failed"], error=AFTER)
     assert "Waiting for them again: 1 run." in call("replay", str(runs["failed"].pk), "--yes").out
 
 

@@ -17,7 +17,8 @@ from django.utils import timezone
 from apiconnector.admin.paging import NearPaginator
 from apiconnector.admin.records import FeedRunAdmin
 from apiconnector.admin.run_advice import next_step
-from apiconnector.feeds import outbox, recorded, replay
+from apiconnector.feeds import outbox, recorded
+from apiconnector.feeds.endings import AFTER
 from apiconnector.models import Connection, Feed, FeedFile, FeedRun
 from apiconnector.shortcuts import run_feed
 
@@ -152,7 +153,7 @@ class TestPage:
             ({"status": "failed", "status_code": 500, "error": "http_status"}, "error of its own"),
             ({"status": "failed", "outcome": "not_sent", "error": "template"}, "mapping"),
             ({"status": "failed", "error": "success_rule", "status_code": 200}, "success rule"),
-            ({"status": "failed", "outcome": "not_sent", "error": replay.AFTER}, "the run it waits for"),
+            ({"status": "failed", "outcome": "not_sent", "error": AFTER}, "the run it waits for"),
             ({"status": "failed", "error": recorded.DECIDED}, "once more"),
             ({"status": "failed", "outcome": "not_sent", "error": "something new"}, "attempts below"),
         ],
