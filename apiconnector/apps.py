@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_save
 
 from apiconnector.redaction import logs
 
@@ -17,7 +18,7 @@ class ApiConnectorConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register checks, and wake what waited for a connection when it is authorized."""
+        """Register checks, and wake what waited for a connection, or for a feed, when it is ready again."""
         # No model can be imported before.
         from apiconnector import checks, signals
 
@@ -31,3 +32,12 @@ class ApiConnectorConfig(AppConfig):
 
         for signal in (signals.connection_authorized, signals.connection_recovered):
             signal.connect(wake, weak=False, dispatch_uid="apiconnector.wake")
+
+        def resume(instance: Any, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:  # noqa: FBT001 - Django's signature
+            if created or raw or (update_fields and not {"is_paused", "is_active"}.intersection(update_fields)):
+                return
+            from apiconnector.feeds import pausing
+
+            pausing.resume(instance)
+
+        post_save.connect(resume, sender="apiconnector.Feed", weak=False, dispatch_uid="apiconnector.resume")

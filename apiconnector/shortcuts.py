@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from apiconnector.exceptions import ConnectionNotFound
-from apiconnector.feeds import run_feed, submit
+from apiconnector.feeds import run_feed, submit, submit_many
 from apiconnector.models.due import refresh_due
 from apiconnector.models.finding import find_connection
 
 if TYPE_CHECKING:
     from apiconnector.client import ApiSession
 
-__all__ = ["connect", "refresh_due", "run_feed", "submit"]
+__all__ = ["connect", "refresh_due", "run_feed", "submit", "submit_many"]
 
 
 def connect(slug: str) -> ApiSession:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apiconnector.models import Connection, Feed, ahead
+from apiconnector.feeds import takeup
+from apiconnector.models import Connection, Feed, ahead, clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-#: They need a browser: ``python -m pytest tests/browser`` runs them.
-collect_ignore = ["browser", "servers"]
+#: They need a browser, or packages of others: ``python -m pytest tests/browser`` runs them.
+collect_ignore = ["browser", "integrations", "servers"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -33,9 +35,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(autouse=True)
 def quiet_background() -> Iterator[None]:
-    """What a test began to renew in the background ends with it: the next one has another database."""
+    """What a test began to renew in the background ends with it: the next one has another database, and another time."""
+    clock._ahead = timedelta(0)
     yield
     assert ahead.wait(), "a token is still being renewed in the background"
+    assert takeup.wait(), "runs are still being taken up in the background"
 
 
 @pytest.fixture

@@ -307,7 +307,8 @@ def test_a_feed_is_added_and_checked(admin_client: Client, bearer: Connection) -
     sent = {
         "name": "Lead", "slug": "lead", "connection": bearer.pk, "trigger": "contact", "is_active": "on", "method": "POST",
         "path": "leads", "body_format": "json", "body": '{"a": "{{ b }}"}', "query": "{}", "headers": "{}",
-        "response_values": '{"id": "body.id"}', "max_attempts": "14", "retry_delay": "10",
+        "response_values": '{"id": "body.id"}', "max_attempts": "14", "retry_delay": "10", "empty_values": "keep",
+        "body_limit": "10000",
     }  # fmt: skip
     url = "/admin/apiconnector/feed/add/"
     assert set(errors(admin_client.post(url, {**sent, "body": '{"a": "{{ b"}'}))) == {"body"}

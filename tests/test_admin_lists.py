@@ -18,7 +18,7 @@ from django.utils import timezone
 from apiconnector import auth
 from apiconnector.admin import shown
 from apiconnector.authorize.advice import ADVICE, advice
-from apiconnector.feeds import attempt, run_feed
+from apiconnector.feeds import recorded, run_feed
 from apiconnector.models import Connection, Feed, FeedRun, Token, status, testing
 from apiconnector.models.status import Status
 
@@ -456,4 +456,5 @@ class TestAdvice:
         assert named
         assert named - set(ADVICE) == set()
         assert f"{testing._SHOWN_BODY:,}" in page
-        assert f"{attempt.KEPT_BODY:,}" in page
+        assert f"{Feed._meta.get_field('body_limit').default:,}" in page
+        assert f"{recorded.MOST_OF_BODY:,}" in page

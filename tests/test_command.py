@@ -19,8 +19,8 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from apiconnector.feeds import pruning
 from apiconnector.management.commands.apiconnector import Command
-from apiconnector.management.jobs import prune
 from apiconnector.models import AuthorizationAttempt, Connection, ConnectionEvent, Feed, FeedRun, Token
 from apiconnector.presets import presets
 from apiconnector.shortcuts import submit
@@ -470,7 +470,7 @@ class TestPrune:
         assert AuthorizationAttempt.objects.get().state == "open"
 
     def test_in_chunks(self, runs: dict[str, FeedRun], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(prune, "CHUNK", 3)
+        monkeypatch.setattr(pruning, "CHUNK", 3)
         done = call("prune")
         assert "3 runs removed so far" in done.err
         assert FeedRun.objects.count() == len(self.KEPT)

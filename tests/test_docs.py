@@ -187,7 +187,7 @@ def test_security() -> None:
 
 
 def test_every_page_is_linked() -> None:
-    linked = set(re.findall(r"\]\((\w+\.md)", text("index.md")))
+    linked = set(re.findall(r"\]\(([\w-]+\.md)", text("index.md")))
     assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
     assert "](docs/index.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 

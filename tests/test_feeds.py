@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy
 
 from apiconnector import signals
 from apiconnector.exceptions import FeedFailed, FeedMisconfigured, FeedNotFound, InvalidFeedData
-from apiconnector.feeds import attempt, deliver, outbox
+from apiconnector.feeds import attempt, deliver, outbox, takeup
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.delivery import delay, process
 from apiconnector.feeds.rendering import render
@@ -127,7 +127,7 @@ class TestRunFeed:
         with pytest.raises(FeedMisconfigured):
             run_feed("lead", {})
 
-    @pytest.mark.parametrize("change", [{"condition": "a"}, {"success_when": "a"}, {"body_format": "multipart"}])
+    @pytest.mark.parametrize("change", [{"success_when": "a["}, {"condition": "a["}])
     def test_what_is_not_built_is_refused_not_ignored(self, feed: Feed, change: dict[str, str]) -> None:
         Feed.objects.update(**change)
         run = run_feed("lead", {"email": "a"})
@@ -525,7 +525,7 @@ class TestSubmit:
             run.refresh_from_db()
             assert run.next_attempt_at
             waits.append(round((run.next_attempt_at - timezone.now()).total_seconds()))
-        assert waits == [10, 30, 90]
+        assert all(least <= wait <= 1.5 * least for wait, least in zip(waits, (10, 30, 90), strict=True)), waits
         assert deliver() == {}
         assert len(run.attempts) == run.attempt_count == 3
 
@@ -635,11 +635,15 @@ class TestSubmit:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"condition": "a"}, "condition"),
-        ({"for_each": "a"}, "for_each"),
-        ({"success_when": "a"}, "success_when"),
-        ({"body_format": "multipart"}, "body_format"),
-        ({"body_format": "text"}, "body_format"),
+        ({"condition": "a = `1`"}, "condition"),
+        ({"for_each": "a["}, "for_each"),
+        ({"success_when": "body.ok &&"}, "success_when"),
+        ({"body_format": "multipart", "body": "text"}, "body"),
+        ({"body_format": "text", "body": {"a": "b"}}, "body"),
+        ({"body_format": "text", "body": None}, "body"),
+        ({"body_format": "text", "body": ""}, "body"),
+        ({"body_format": "text", "body": "{{ unclosed"}, "body"),
+        ({"empty_values": "other"}, "empty_values"),
         ({"body_format": "none"}, "body"),
         ({"body": {"a": "{{ unclosed"}}, "body"),
         ({"body": {"a": "{% tag %}"}}, "body"),
@@ -672,6 +676,7 @@ def test_submit_holds_its_caller_for_three_seconds_at_most(
 ) -> None:
     """The request that is under way goes on in its thread; runs that were not begun stay due."""
     monkeypatch.setattr(outbox, "HOLD", 0.2)
+    monkeypatch.setattr(takeup, "begin", lambda: None)
     with token_server.running() as server:
         server.api_delay = 1.0
         connection = make_connection(base_url=f"{server.origin}/api", auth_method="bearer", api_key="k")

@@ -11,6 +11,7 @@ import sys
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import pytest
 from django import forms
@@ -372,7 +373,7 @@ class TestWhatCanNotBeKept:
 
     @pytest.mark.parametrize(
         ("field", "advice"),
-        [("group", "instance.pk"), ("groups", "values_list"), ("cv", "files can't be sent by feeds yet")],
+        [("group", "instance.pk"), ("groups", "values_list")],
     )
     @pytest.mark.parametrize("address", ["/odd", "/function-with-odd-form"])
     def test_the_visitor_does_not_see_it_and_the_log_names_the_field(
@@ -381,7 +382,6 @@ class TestWhatCanNotBeKept:
         data: Any = {
             "group": {"group": group.pk},
             "groups": {"groups": [group.pk]},
-            "cv": {"cv": SimpleUploadedFile("canary.txt", b"canary")},
         }[field]
         with caplog.at_level(logging.ERROR, "apiconnector.forms"):
             response = client.post(address, data)
@@ -413,6 +413,8 @@ class TestTheDocs:
             extras = forms.ModelMultipleChoiceField(Group.objects.all())
             attachment = forms.FileField()
 
+        # What the page says about models is tried in tests/feeds/test_receivers.py.
+        monkeypatch.setattr("apiconnector.forms.submits_model", lambda *_, **__: lambda function: function)
         for name, content in {"myapp": {}, "myapp.forms": {"ContactForm": GroupForm}}.items():
             module = types.ModuleType(name)
             vars(module).update(content)
@@ -440,7 +442,7 @@ class TestTheDocs:
         assert page["OrderView"].as_view()(rf.post("/", data)).status_code == 302
         order = Group.objects.get(name="N")
         assert FeedRun.objects.get().input == {
-            "name": "N", "order": order.pk, "product": "one", "extras": ["one", "two"],
+            "name": "N", "order": order.pk, "product": "one", "extras": ["one", "two"], "attachment": ANY,
         }  # fmt: skip
 
     def test_the_log_line(self) -> None:

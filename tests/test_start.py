@@ -57,7 +57,7 @@ def own(modules: set[str]) -> set[str]:
 def test_what_only_use_needs_is_not_loaded(apps: list[str]) -> None:
     found = loaded(apps)
     assert {name for name in found if name.split(".")[0] in LIBRARIES} == set()
-    described = {"attempt", "connection", "event", "feed", "run", "token"}
+    described = {"attempt", "connection", "event", "feed", "file", "run", "token"}
     parts = {"addresses", "binding", "clock", "hosts", "sealing", "watched"}
     expected = {
         "apps",

@@ -39,5 +39,5 @@ def last_use() -> Subquery:
     # As a range, and ordered by both columns of an index: for a connection without runs PostgreSQL's planner would
     # otherwise walk all runs backwards.
     here = OuterRef("pk")
-    runs = FeedRun.objects.filter(connection__gte=here, connection__lte=here).order_by("-connection_id", "-id")
+    runs = FeedRun.objects.filter(connection__gte=here, connection__lte=here).order_by("-connection_id", "-created_at")
     return Subquery(runs.values(at=Coalesce("finished_at", "created_at"))[:1])

@@ -1,7 +1,7 @@
 """What holds for every page of ours in the admin.
 
 It is not shown inside another site's page, where a click can be stolen (RFC 9700 section 4.16), and an error of it is
-reported without credentials.
+reported without credentials. Who works here also has a few due runs taken up, where nobody else does that.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def _guarded(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         guard(request)
         response = view(request, *args, **kwargs)
+        from apiconnector.feeds import takeup
+
+        takeup.begin()
         own = _may_frame_itself()
         if not response.has_header("X-Frame-Options"):
             response["X-Frame-Options"] = "SAMEORIGIN" if own else "DENY"

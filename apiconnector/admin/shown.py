@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 #: Characters of one text that a page shows, and levels of JSON that are indented.
 _MOST, _DEEPEST = 100_000, 30
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
+#: What became of the connection's token, by the word that an attempt keeps.
+_TOKEN = {
+    "refreshed": "The token was refreshed for this attempt.",
+    "refused": "The API refused the token.",
+    "missing": "There was no token to send.",
+}
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 
 
@@ -40,6 +46,12 @@ def exchange_block(record: Any) -> SafeString:
 def summary_block(record: Any) -> SafeString:
     """The same for whoever may not see what was sent: no address, no header, no body."""
     return render_to_string("apiconnector/exchange.html", {"attempt": _attempt(record), "bodies": False})
+
+
+def request_block(method: str, url: str, headers: Any, body: str) -> SafeString:
+    """A request as it would be sent."""
+    request = _request({"method": method, "url": url, "headers": headers, "body": body})
+    return render_to_string("apiconnector/request.html", {"request": request})
 
 
 def answer_block(request: str, status_code: int | None, headers: Any, body: str) -> SafeString:
@@ -109,6 +121,8 @@ def _line(depth: int) -> str:
 
 
 def _attempt(record: Any) -> dict[str, Any]:
+    from apiconnector.feeds import recorded
+
     found = record if isinstance(record, dict) else {}
     request, response = found.get("request"), found.get("response")
     return {
@@ -117,6 +131,10 @@ def _attempt(record: Any) -> dict[str, Any]:
         "message": _fit(found.get("message") or ""),
         "error": _fit(found.get("error") or ""),
         "status_code": found.get("status_code"),
+        "token": _TOKEN.get(str(found.get("token")), ""),
+        "is_line": found.get("error") in {recorded.REPLAYED, recorded.DECIDED},
+        "is_emptied": found.get("emptied") is True,
+        "no_body": "The feed keeps no bodies." if found.get("bodies") is False else "No body.",
         "request": _request(request) if isinstance(request, dict) else None,
         "response": _response(response) if isinstance(response, dict) else None,
     }

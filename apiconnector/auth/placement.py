@@ -43,7 +43,7 @@ def in_body(request: PreparedRequest, name: str, value: str) -> None:
     Raises ``ConfigurationError`` for a body that is neither.
     """
     content_type = str(request.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
-    body = request.body.decode() if isinstance(request.body, bytes) else (request.body or "")
+    body = _text(request.body)
     if not body or content_type == FORM:
         request.headers["Content-Type"] = FORM
         body = _replaced(body, name, value)
@@ -59,6 +59,15 @@ def in_body(request: PreparedRequest, name: str, value: str) -> None:
         body = json.dumps(members | {name: value})
     request.body = body.encode()
     request.prepare_content_length(request.body)
+
+
+def _text(body: str | bytes | None) -> str:
+    if not isinstance(body, bytes):
+        return body or ""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return "no text"  # nor JSON: a file
 
 
 def _replaced(encoded: str, name: str, value: str) -> str:

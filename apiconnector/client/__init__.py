@@ -3,10 +3,12 @@
 from apiconnector.client.adapter import shared_adapter
 from apiconnector.client.exchange import bounded, token_sender
 from apiconnector.client.pool import Wire
+from apiconnector.client.reading import MAX_BODY
 from apiconnector.client.session import ApiSession
 from apiconnector.client.urls import Destinations, Origin, validate_base_url
 
 __all__ = [
+    "MAX_BODY",
     "ApiSession",
     "Destinations",
     "Origin",

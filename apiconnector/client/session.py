@@ -11,7 +11,7 @@ from requests.exceptions import TooManyRedirects
 from requests.hooks import default_hooks, dispatch_hook
 from requests.sessions import merge_hooks
 
-from apiconnector.client import egress
+from apiconnector.client import egress, reading
 from apiconnector.client.defaults import with_default_body
 from apiconnector.client.errors import presentable
 from apiconnector.client.outgoing import SessionHeaders, set_address
@@ -116,6 +116,8 @@ class ApiSession(PlainSession):
         self.timeout = timeout
         self.redact = redact
         self.wire = wire
+        #: How much of a body is read at most, in bytes; None: all of it. A little more means that there is more.
+        self.max_body: int | None = None
         self.auth = self._own_auth = auth
         self._renew = renew
         self._refused = refused
@@ -265,8 +267,13 @@ class ApiSession(PlainSession):
         if not isinstance(request, ApiRequest) or request.url != request.checked_url:
             self.destinations.check(request.url or "")
         self._session_headers.check_others(request.headers)
+        is_bounded = self.max_body is not None and not kwargs.get("stream")
+        if is_bounded:
+            kwargs = {**kwargs, "stream": True}
         with watching(self.wire):
             response = super().send(request, allow_redirects=False, **kwargs)
+            if is_bounded:
+                reading.read(response, self.max_body or 0)
         return self._redacted(response)
 
     def _redacted(self, response: Response) -> Response:

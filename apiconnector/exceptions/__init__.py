@@ -13,6 +13,7 @@
     │   └── ExpressionError
     ├── InvalidFeedData                     the caller sends other data
     ├── FeedFailed                          raised by ``run.raise_for_status()``
+    ├── PaginationFailed                    the pages of an API can't be followed as was said
     └── RequestRefused                      this request can't be made
         ├── DestinationRefused
         ├── AuthorizationRequired
@@ -58,6 +59,7 @@ __all__ = [
     "FeedMisconfigured",
     "FeedNotFound",
     "InvalidFeedData",
+    "PaginationFailed",
     "RequestRefused",
     "SecretSealed",
     "SecretUnreadable",
@@ -124,3 +126,7 @@ class FeedFailed(ApiConnectorError):
     def __init__(self, message: str, *, run: FeedRun) -> None:
         super().__init__(message)
         self.run = run
+
+
+class PaginationFailed(ApiConnectorError):
+    """The pages of a list can't be followed: no list, no JSON, or the API leads in a circle."""

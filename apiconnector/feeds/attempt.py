@@ -5,28 +5,33 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
 from django.utils import timezone
 
-from apiconnector.client import Wire
-from apiconnector.exceptions import ApiConnectorError, ConfigurationError, ExpressionError
-from apiconnector.feeds import verdict
-from apiconnector.feeds.rendering import render
+from apiconnector.client import MAX_BODY, Wire
+from apiconnector.exceptions import (
+    ApiConnectorError,
+    AuthorizationRequired,
+    ConfigurationError,
+    ExpressionError,
+    TokenRequestFailed,
+)
+from apiconnector.feeds import recorded, verdict
+from apiconnector.feeds.rendering import FeedRequest, method_of, render
 from apiconnector.feeds.verdict import End, Verdict
-from apiconnector.models import expiry
+from apiconnector.models import endings, expiry
 from apiconnector.templating import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from apiconnector.models import Feed, FeedRun
+    from apiconnector.models import Connection, Feed, FeedRun
     from apiconnector.redaction import Redactor
 
-#: Characters of a body kept in an attempt, and of an answer kept as the run's data.
-KEPT_BODY = 10_000
+#: Bytes of an answer kept as the run's data.
 KEPT_DATA = 1_000_000
 _HIDDEN_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
@@ -41,52 +46,94 @@ class Attempt:
     duration_ms: int
     data: Any = None
     values: dict[str, Any] | None = None
+    #: Of the answer, their names in lower case, as they came.
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    #: The feed keeps no bodies, nor what was submitted once it has arrived.
+    is_private: bool = False
 
 
 def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | None = None) -> Attempt:
     """Send a run once. Never raises for what the remote does, nor for what is not configured."""
     connection = feed.connection
     started, clock = timezone.now(), time.monotonic()
+    generation = _generation(connection)
     wire = Wire(before_first_byte=before_first_byte)
     has_key = bool(feed.idempotency_header)
     answer: requests.Response | None = None
     failed: requests.PreparedRequest | None = None
+    request: FeedRequest | None = None
+    is_missing = is_refused = False
     try:
         if not connection.is_active:
             raise ConfigurationError(f"The connection “{connection}” is switched off.")
-        request = render(feed, run, connection)
-        with connection.session(wire=wire) as api:
+        with render(feed, run, connection) as request, connection.session(wire=wire) as api:
+            if before_first_byte is not None:
+                run.request = request.frozen()
+            api.max_body = MAX_BODY
             answer = api.request(request.method, request.path, timeout=feed.timeout, **request.arguments)
     except (ApiConnectorError, requests.RequestException) as error:
-        judged = verdict.of_error(error, feed.method, written=wire.written, has_key=has_key)
+        judged = verdict.of_error(error, method_of(feed, run), written=wire.written, has_key=has_key)
         failed = getattr(error, "request", None)
+        is_missing = isinstance(error, AuthorizationRequired | TokenRequestFailed)
     else:
-        is_expired = expiry.means_expired(connection, answer)
+        is_refused = expiry.means_expired(connection, answer)
         judged = verdict.of_answer(
-            feed.method, answer.status_code, answer.headers, has_key=has_key, is_expired=is_expired
+            method_of(feed, run), answer.status_code, answer.headers, has_key=has_key, is_expired=is_refused
         )
     duration_ms = round((time.monotonic() - clock) * 1000)
     redact = connection.redactor(is_fresh=True)
-    data = redact.scrub(_body(answer)) if answer is not None else None
+    has_rules = bool(feed.success_when or feed.response_values)
+    data = redact.scrub(_body(answer, MAX_BODY if has_rules else KEPT_DATA)) if answer is not None else None
     values: dict[str, Any] = {}
-    if answer is not None and judged.end is End.SUCCEEDED:
-        values, judged = _pick(feed, answer, data, judged, redact)
+    if answer is not None and judged.end is End.SUCCEEDED and has_rules:
+        root = {
+            "status": answer.status_code,
+            "headers": _lower(_headers(answer.headers, redact)),
+            "body": data,
+        }
+        refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
+        values, judged = ({}, refused) if refused else _pick(feed, root, judged)
+    if answer is not None and len(answer.content) > KEPT_DATA:
+        data, judged = None, verdict.of_size(judged, len(answer.content), is_whole=len(answer.content) <= MAX_BODY)
     status_code = answer.status_code if answer is not None else None
+    limit = recorded.limit_of(feed)
     record = {
         "at": started.isoformat(),
-        "request": _request(answer.request if answer is not None else failed, redact),
-        "response": _response(answer, redact),
+        "request": _request(
+            answer.request if answer is not None else failed, redact, limit, request.shown_body if request else None
+        ),
+        "response": _response(answer, redact, limit),
         "status_code": status_code,
         "duration_ms": duration_ms,
         "error": judged.error,
         "message": judged.message,
+        "token": "missing" if is_missing else _token_event(connection, generation, is_refused=is_refused),
     }
-    return Attempt(judged, record, status_code, duration_ms, data, values)
+    headers: dict[str, str] = {}
+    if answer is not None and before_first_byte is not None:  # whoever sends again asks them when
+        headers = {name.lower(): recorded.decoded(value) for name, value in answer.headers.items()}
+    if not limit:
+        record["bodies"] = False
+    return Attempt(judged, record, status_code, duration_ms, data, values, headers, is_private=not limit)
 
 
-def _body(answer: requests.Response) -> Any:
-    """The parsed body: JSON where it is JSON, else text; None for an empty one and for one too large to keep."""
-    if not answer.content or len(answer.content) > KEPT_DATA:
+def _generation(connection: Connection) -> int | None:
+    """Which token the connection has, by what is known here: a session that looks it up or renews it says so there."""
+    token = endings.token_of(connection)
+    return None if token is None else token.generation
+
+
+def _token_event(connection: Connection, before: int | None, *, is_refused: bool) -> str:
+    """What became of the connection's token: it was ``refreshed``, or the API ``refused`` it; else nothing."""
+    now = _generation(connection)
+    if is_refused and now is not None:
+        return "refused"
+    return "refreshed" if now != before else ""
+
+
+def _body(answer: requests.Response, most: int) -> Any:
+    """The parsed body: JSON where it is JSON, else text; None for an empty one, and for more bytes than ``most``."""
+    if not answer.content or len(answer.content) > most:
         return None
     try:
         return json.loads(answer.content, parse_constant=_refuse_constant, parse_float=_finite)
@@ -107,15 +154,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _pick(
-    feed: Feed, answer: requests.Response, data: Any, judged: Verdict, redact: Redactor
-) -> tuple[dict[str, Any], Verdict]:
+def _pick(feed: Feed, root: dict[str, Any], judged: Verdict) -> tuple[dict[str, Any], Verdict]:
     """The values the feed keeps; one that can't be evaluated is said, and the run has still succeeded."""
-    root = {
-        "status": answer.status_code,
-        "headers": _lower(_headers(answer.headers, redact)),
-        "body": data,
-    }
     values: dict[str, Any] = {}
     problems = []
     for name, expression in feed.response_values.items():
@@ -128,46 +168,41 @@ def _pick(
     return values, judged
 
 
-def _request(request: requests.PreparedRequest | None, redact: Redactor) -> dict[str, Any] | None:
+def _request(
+    request: requests.PreparedRequest | None, redact: Redactor, limit: int, shown_body: str | None
+) -> dict[str, Any] | None:
     if request is None:
         return None
     return {
         "method": request.method,
         "url": redact(request.url or ""),
         "headers": _headers(request.headers, redact),
-        "body": _kept(request.body, redact),
+        "body": recorded.body(request.body if shown_body is None else shown_body, limit, redact),
     }
 
 
-def _response(answer: requests.Response | None, redact: Redactor) -> dict[str, Any] | None:
+def _response(answer: requests.Response | None, redact: Redactor, limit: int) -> dict[str, Any] | None:
     if answer is None:
         return None
     return {
         "status_code": answer.status_code,
         "reason": redact(answer.reason or ""),
         "headers": _headers(answer.headers, redact),
-        "body": _kept(answer.content, redact),
+        "body": recorded.body(answer.content, limit, redact, is_whole=len(answer.content) <= MAX_BODY),
     }
 
 
 def _headers(headers: Mapping[str, Any], redact: Redactor) -> dict[str, str]:
     shown = {
-        name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else _decoded(value) for name, value in headers.items()
+        name: "[redacted]" if name.lower() in _HIDDEN_HEADERS else recorded.decoded(value)
+        for name, value in headers.items()
     }
     # All at once first: hardly ever is there anything to take out.
     together = "\n".join(shown.values())
-    return shown if redact(together) == together else {name: redact(value) for name, value in shown.items()}
+    if redact(together) != together:
+        shown = {name: redact(value) for name, value in shown.items()}
+    return shown if len(together) <= recorded.MOST_OF_HEADER else recorded.cut_headers(shown)
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
-
-
-def _decoded(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _kept(body: Any, redact: Redactor) -> str:
-    # Redacted before it is cut: half a credential would not be recognised.
-    text = redact(_decoded(body or ""))
-    return text if len(text) <= KEPT_BODY else f"{text[:KEPT_BODY]}… ({len(text):,} characters in all)"

@@ -7,61 +7,133 @@ decides, and ``deliver()`` is what guarantees that everything due is sent.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, connections, router, transaction
+from django.db import connections, router, transaction
 from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import delivery
+from apiconnector.feeds import delivery, endings, files, keeping, plan, takeup
 from apiconnector.feeds.data import plain_data
-from apiconnector.models import Feed, FeedRun
-from apiconnector.models.validation import is_findable
+from apiconnector.feeds.plan import KEY_LENGTH, Submission
+from apiconnector.feeds.uploads import Uploads
+from apiconnector.models import FeedRun
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from apiconnector.models import Connection
 
 logger = get_logger(__name__)
 
 #: How long one ``submit`` may hold its caller when the task backend sends at once, in seconds.
 HOLD = 3.0
-KEY_LENGTH = 255
 
 
 def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> list[FeedRun]:
-    """Keep one run for every active feed of ``trigger`` and send them after the transaction commits.
+    """Keep a run for every active feed of ``trigger`` and send them after the transaction commits.
+
+    A feed with ``for_each`` gets one for each item; one whose condition is not true gets a run that is ``skipped``; one
+    that waits for another feed is sent once the run of that one has succeeded. The list has those first that others
+    wait for.
 
     Outside a transaction they are handed over at once. Without an active feed the list is empty. With an
     ``idempotency_key`` (at most 255 printable ASCII characters) that a feed has seen before, its existing
     run is returned.
 
-    Raises ``InvalidFeedData``, also for a key that can't be sent in a header, before any SQL, so that the
-    caller's transaction stays usable.
+    Raises ``InvalidFeedData``, also for a key that can't be sent in a header, and before anything is written, so that
+    the caller's transaction stays usable.
     """
-    plain = plain_data(data)
+    uploads = Uploads()
+    submission = Submission(plain_data(data, uploads), idempotency_key, uploads)
     _check_key(idempotency_key)
-    feeds: list[Feed] = []
-    if trigger and is_findable(trigger):
-        feeds = list(Feed.objects.filter(trigger=trigger, is_active=True).select_related("connection"))
-    if not feeds:
+    return _submit(trigger, [submission])
+
+
+def submit_many(
+    trigger: str, data: Iterable[Any], *, idempotency_keys: Sequence[str | None] | None = None
+) -> list[FeedRun]:
+    """Submit each of ``data`` to the feeds of ``trigger``, as ``submit`` does, by few statements.
+
+    All are kept in one transaction, or none is. The list has the runs of the first submission first. One of
+    ``idempotency_keys`` belongs to each of ``data``.
+
+    Raises ``InvalidFeedData``, which names the number of the submission, counted from 0, before anything is written.
+    """
+    listed = list(data)
+    keys: Sequence[str | None] = [None] * len(listed) if idempotency_keys is None else list(idempotency_keys)
+    if len(keys) != len(listed):
+        raise InvalidFeedData(
+            f"There are {len(listed):,} submissions and {len(keys):,} idempotency keys: each needs its own, or None."
+        )
+    submissions = []
+    for number, (one, key) in enumerate(zip(listed, keys, strict=True)):
+        with _naming(number):
+            uploads = Uploads()
+            submissions.append(Submission(plain_data(one, uploads), key, uploads))
+            _check_key(key)
+    return _submit(trigger, submissions, is_numbered=True) if submissions else []
+
+
+@contextmanager
+def _naming(number: int) -> Iterator[None]:
+    """Say of which submission an error is."""
+    try:
+        yield
+    except InvalidFeedData as error:
+        message = f"data[{number}]: {error}"
+    else:
+        return
+    # Raised outside the except clause: the frames of that error hold what was submitted.
+    raise InvalidFeedData(message)
+
+
+def _submit(trigger: str, submissions: list[Submission], *, is_numbered: bool = False) -> list[FeedRun]:
+    levels = plan.levels_of(trigger)
+    if not levels:
         logger.info("Nothing listens to the trigger %r: no active feed has it.", trigger)
         return []
-    runs, new = [], []
-    for feed in feeds:
-        run, is_new = _keep(feed, plain, idempotency_key)
-        runs.append(run)
-        if is_new:
-            new.append(run.pk)
+    planned: list[keeping.Planned] = []
+    for number, one in enumerate(submissions):
+        with _naming(number) if is_numbered else nullcontext():
+            planned.append([[plan.runs_of(step, one) for step in level] for level in levels])
+    using = router.db_for_write(FeedRun)
+    known = keeping.existing(planned) if any(one.key is not None for one in submissions) else None
+    is_one = known is None and sum(len(runs) for one in planned for level in one for runs in level) == 1
+    with (
+        files.keeping(one.uploads for one in submissions) as needing,
+        # No savepoint: whoever catches an error of the database has to leave the transaction, as with save().
+        nullcontext() if is_one else transaction.atomic(using=using, savepoint=False),
+    ):
+        runs, new = keeping.keep(levels, planned, known)
+        needing(new)
+        if new:
+            transaction.on_commit(partial(_after_commit, new), using=using, robust=True)
     if new:
-        using = router.db_for_write(FeedRun)
-        transaction.on_commit(partial(hand_over, new), using=using, robust=True)
-        if not transaction.get_connection(using).in_atomic_block:
-            for run in runs:
-                run.refresh_from_db()
+        refresh(runs)
     return runs
+
+
+def _after_commit(new: list[FeedRun]) -> None:
+    endings.tell(run for run in new if run.is_ended)
+    if due := [run.pk for run in new if run.next_attempt_at is not None]:
+        hand_over(due)
+
+
+def refresh(runs: Sequence[FeedRun]) -> None:
+    """Read again what has become of these runs; within a transaction nothing has, as they are sent after it."""
+    using = router.db_for_write(FeedRun)
+    if not runs or transaction.get_connection(using).in_atomic_block:
+        return
+    fresh = FeedRun.objects.using(using).in_bulk([run.pk for run in runs])
+    for run in runs:
+        if run.pk in fresh:
+            for field in FeedRun._meta.concrete_fields:
+                setattr(run, field.attname, getattr(fresh[run.pk], field.attname))
 
 
 def _check_key(key: str | None) -> None:
@@ -74,23 +146,6 @@ def _check_key(key: str | None) -> None:
         )
 
 
-def _keep(feed: Feed, data: dict[str, Any], key: str | None) -> tuple[FeedRun, bool]:
-    run = FeedRun(feed=feed, connection=feed.connection, input=data, next_attempt_at=timezone.now())
-    if key is None:
-        run.save(force_insert=True)
-        return run, True
-    run.idempotency_key = key
-    try:
-        with transaction.atomic(using=router.db_for_write(FeedRun)):
-            run.save(force_insert=True)
-    except IntegrityError:
-        existing = FeedRun.objects.filter(feed=feed, idempotency_key=key).first()
-        if existing is None:
-            raise
-        return existing, False
-    return run, True
-
-
 def hand_over(run_ids: list[int]) -> None:
     """Wake whoever sends: the task backend. What it does not take stays due.
 
@@ -100,13 +155,26 @@ def hand_over(run_ids: list[int]) -> None:
     # The task is checked against TASKS when it is imported.
     from apiconnector import tasks
 
-    if not tasks.sends_at_once() or _must_stay_in_thread():
+    if not tasks.sends_at_once():
+        share(run_ids)
+        return
+    if _must_stay_in_thread():
         _enqueue(run_ids)
         return
     # No daemon: a process that ends waits for what is being sent.
     thread = Thread(target=_enqueue_and_close, args=(run_ids,), name="apiconnector-submit")
     thread.start()
     thread.join(HOLD)
+    takeup.begin()
+
+
+def share(run_ids: list[int]) -> None:
+    """Hand runs to a task backend with workers, with a task for each hundred; to one that sends at once, nothing."""
+    from apiconnector import tasks
+
+    if not tasks.sends_at_once():
+        for start in range(0, len(run_ids), delivery.RUNS_PER_TASK):
+            _enqueue(run_ids[start : start + delivery.RUNS_PER_TASK])
 
 
 def _must_stay_in_thread() -> bool:

@@ -1,31 +1,69 @@
-"""Fill a feed with data: the request it makes."""
+"""Fill a feed with data: the request it makes, once for each run, and what is handed to requests for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import requests
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
+from apiconnector.feeds import bodies, followers
+from apiconnector.feeds.files import FromStorage
 from apiconnector.models import Feed, names
 from apiconnector.models.names import Names
-from apiconnector.templating import fill, fill_path
+from apiconnector.templating import Empty, fill_pairs, fill_path
 
 if TYPE_CHECKING:
+    from django.core.files.base import File
+
+    from apiconnector.feeds.bodies import Contents
     from apiconnector.models import Connection, FeedRun
 
-Pairs = list[tuple[str, str]]
+#: Without one a missing name is an error, and empty values are what they are.
+_RULES: Final = {rule.value: rule for rule in Empty}
 
 
-@dataclass(frozen=True)
+@dataclass
 class FeedRequest:
-    """A filled feed, as keyword arguments of ``requests.Session.request`` besides method and path."""
+    """A filled feed: JSON, in which files are referred to. It holds no credential and no idempotency key.
+
+    ``arguments`` are those of ``requests.Session.request`` besides method and path. ``shown_body`` is what is kept of a
+    body with files: their names instead of their content; None: the body as it was sent. To be used as a context, which
+    closes the files.
+    """
 
     method: str
     path: str
+    params: list[list[str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    body_format: str = Feed.BodyFormat.NONE.value
+    body: Any = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    shown_body: str | None = None
+    #: The files that were opened for it.
+    opened: list[File[bytes]] = field(default_factory=list, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self.opened:
+            file.close()
+
+    def frozen(self) -> dict[str, Any]:
+        """What a run keeps of it, to send the same again."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "params": self.params,
+            "headers": self.headers,
+            "body_format": self.body_format,
+            "body": self.body,
+        }
 
 
-def context_of(run: FeedRun, connection: Connection) -> Names:
+def context_of(feed: Feed, run: FeedRun, connection: Connection) -> Names:
     """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
@@ -37,52 +75,81 @@ def context_of(run: FeedRun, connection: Connection) -> Names:
         "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},
         "now": run.created_at.isoformat(),
+        "values": followers.values_of(run),
     }
+    if feed.for_each or run.item is not None:
+        values["item"] = run.item
     # Opened for sending: the client ID is bound to hosts as the other credentials are.
     return Names(connection, values, ["client_id"] if connection.client_id else [])
 
 
 def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
-    """The request a feed makes of a run's input.
+    """The request a feed makes of a run's input; the one that the run made at its first attempt, if it made one.
 
     Raises ``FeedMisconfigured`` for a feed that could not have been saved in a form, ``TemplateError`` for a
-    placeholder that can't be filled.
+    placeholder that can't be filled, ``FileUnavailableError`` for a file that can't be read.
     """
+    request = FeedRequest(**run.request) if run.request is not None else fill_feed(feed, run, connection)
+    files = bodies.referred(run.input)
+    if files:
+        run.file_keys = files.keys()
+        request.shown_body = _shown_body(request, files)
+    sent = bodies.Sent(run.file_source or FromStorage(run), request.opened)
+    key = {feed.idempotency_header: run.idempotency_key} if feed.idempotency_header else {}
+    request.arguments = arguments(request, connection, files, sent, key)
+    return request
+
+
+def method_of(feed: Feed, run: FeedRun) -> str:
+    """The method of a run's request: what it was at the first attempt."""
+    return str(run.request["method"]) if run.request is not None else feed.method
+
+
+def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
+    """The request a feed makes of a run's input, without what is sent of it. Raises what ``render`` raises."""
     if not feed.is_sound and (problems := feed.problems()):
         name, message = next(iter(problems.items()))
         raise FeedMisconfigured(f"Feed “{feed.slug}”, {name}: {message}")
-    context = context_of(run, connection)
-    arguments: dict[str, Any] = {}
-    if feed.query:
-        arguments["params"] = _pairs(fill(feed.query, context))
-    headers = dict(_pairs(fill(feed.headers, context))) if feed.headers else {}
-    if feed.idempotency_header:
-        headers[feed.idempotency_header] = run.idempotency_key
+    context = context_of(feed, run, connection)
+    rule = _RULES.get(feed.empty_values)
+    params = bodies.texts(fill_pairs(feed.query, context, rule)) if feed.query else []
+    headers = bodies.texts(fill_pairs(feed.headers, context, rule)) if feed.headers else []
+    body_format, body = bodies.filled(feed, context, rule)
+    path = fill_path(feed.path, context, may_be_empty=False)
+    if files := bodies.referred(run.input):
+        bodies.check_no_content([path, params, headers], files)
+    return FeedRequest(feed.method, path, params, _as_object(headers), body_format, body)
+
+
+def _as_object(pairs: list[list[str]]) -> dict[str, str]:
+    return {name: text for name, text in pairs}  # noqa: C416 - mypy doesn't know that each has two
+
+
+def arguments(
+    request: FeedRequest, connection: Connection, files: bodies.References, contents: Contents, key: dict[str, str]
+) -> dict[str, Any]:
+    """What is handed to requests; ``key`` is the header with the idempotency key. Raises ``FileUnavailableError``."""
+    found, content_type = bodies.arguments(request.body_format, request.body, files, contents)
+    headers = {**request.headers, **key}
+    if (
+        content_type
+        and not _names_content_type(request.headers)
+        and not _names_content_type(connection.default_headers)
+    ):
+        headers["Content-Type"] = content_type
+    if request.params:
+        found["params"] = [(name, text) for name, text in request.params]
     if headers:
-        arguments["headers"] = headers
-    if feed.body_format == Feed.BodyFormat.JSON:
-        arguments["json"] = fill({} if feed.body is None else feed.body, context)
-    elif feed.body_format == Feed.BodyFormat.FORM:
-        arguments["data"] = _pairs(fill({} if feed.body is None else feed.body, context))
-    return FeedRequest(feed.method, fill_path(feed.path, context), arguments)
+        found["headers"] = headers
+    return found
 
 
-def _pairs(value: Any) -> Pairs:
-    """Name and text of each parameter; a list gives one pair for each item, and None none."""
-    items = value.items() if isinstance(value, dict) else value
-    return [
-        (name, _text(item))
-        for name, content in items
-        for item in (content if isinstance(content, list) else [content])
-        if item is not None
-    ]
+def _names_content_type(headers: Any) -> bool:
+    return bool(headers) and any(str(name).lower() == "content-type" for name in headers)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        raise FeedMisconfigured(
-            "A query, header or form field holds an object: only texts, numbers and lists of them fit there."
-        )
-    return str(value)
+def _shown_body(request: FeedRequest, files: bodies.References) -> str | None:
+    found, _ = bodies.arguments(request.body_format, request.body, files, bodies.Shown())
+    prepared = requests.Request(request.method, "https://shown.invalid", **found).prepare()
+    body = prepared.body
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else body

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -21,7 +21,11 @@ from apiconnector.exceptions import (
     TemplateError,
     TokenRequestFailed,
 )
+from apiconnector.feeds import schedule
+from apiconnector.feeds.files import FileUnavailableError
 from apiconnector.models import FeedRun
+from apiconnector.templating import search, truth
+from apiconnector.templating.kinds import kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,13 +82,43 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
             f"The API answered with a redirect ({status_code}), which was not followed.",
         )
     message = f"The API answered {status_code}."
-    resendable = (status_code in _TEMPORARY or status_code >= 500) and (
-        method in IDEMPOTENT
-        or has_key
-        or status_code == 429
-        or (status_code == 503 and "retry-after" in {name.lower() for name in headers})
+    lower = {name.lower(): value for name, value in headers.items()}
+    resendable = schedule.refuses_for_now(status_code, lower) or (
+        (status_code in _TEMPORARY or status_code >= 500)
+        and (method in IDEMPOTENT or has_key or status_code == 429 or (status_code == 503 and "retry-after" in lower))
     )
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
+
+
+def _of_feed(error: ConfigurationError) -> Verdict:
+    if isinstance(error, FileUnavailableError):
+        return Verdict(End.FAILED if error.is_gone else End.RETRY, Outcome.NOT_SENT, "file", str(error))
+    return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+
+
+def of_rule(rule: str, root: Mapping[str, Any]) -> Verdict | None:
+    """Judge an answer that is no error by the success rule of the feed; None where it is a success.
+
+    ``root`` is ``{status, headers, body}``.
+    """
+    try:
+        if truth(search(rule, root)):
+            return None
+    except ExpressionError as error:
+        return Verdict(End.FAILED, Outcome.SENT, "success_rule", f"success_when: {error}")
+    body = root["body"]
+    seen = "its body is empty, or too large to be read" if body is None else f"its body is {kind(body)}"
+    message = f"The API answered {root['status']}, and the success rule is not true of that answer ({seen}): {rule}"
+    return Verdict(End.FAILED, Outcome.SENT, "success_rule", message)
+
+
+def of_size(judged: Verdict, size: int, *, is_whole: bool) -> Verdict:
+    """Say of an answer that arrived well that it is too large to be kept; ``size`` is what was read, in bytes."""
+    if judged.error:
+        return judged
+    read = f"has {size:,} bytes" if is_whole else f"was not read to its end: it has more than {size:,} bytes"
+    message = f"The answer {read}. It is too large to be kept as data; its beginning is in the record."
+    return Verdict(judged.end, judged.outcome, "too_large", message)
 
 
 def of_error(error: Exception, method: str, *, written: bool | None, has_key: bool) -> Verdict:
@@ -93,7 +127,7 @@ def of_error(error: Exception, method: str, *, written: bool | None, has_key: bo
     ``written`` says whether the first byte of the request was handed to the network; None where nobody could tell.
     """
     if isinstance(error, TemplateError | ExpressionError | FeedMisconfigured):
-        return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
+        return _of_feed(error)
     if isinstance(error, AuthorizationRequired | ConfigurationError):
         return Verdict(End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
     if isinstance(error, TokenRequestFailed):

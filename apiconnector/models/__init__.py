@@ -7,6 +7,7 @@ from apiconnector.models.attempt import AuthorizationAttempt
 from apiconnector.models.connection import Connection
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.feed import Feed
+from apiconnector.models.file import FeedFile
 from apiconnector.models.run import FeedRun
 from apiconnector.models.token import Token
 
@@ -15,4 +16,13 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = imported_late(__name__, testing=("TestResult",))
 
-__all__ = ["AuthorizationAttempt", "Connection", "ConnectionEvent", "Feed", "FeedRun", "TestResult", "Token"]
+__all__ = [
+    "AuthorizationAttempt",
+    "Connection",
+    "ConnectionEvent",
+    "Feed",
+    "FeedFile",
+    "FeedRun",
+    "TestResult",
+    "Token",
+]

@@ -15,8 +15,6 @@ from apiconnector.fields import JSONTextField
 if TYPE_CHECKING:
     from django.db.models import Manager
 
-LATER = "Not available yet: leave this empty."
-
 
 class Feed(models.Model):
     """A request that an admin describes and a form handler fills: method, path, mapping."""
@@ -31,13 +29,22 @@ class Feed(models.Model):
         DELETE = "DELETE", "DELETE"
 
     class BodyFormat(models.TextChoices):
-        """How the body is written. Multipart and text are not sent yet."""
+        """How the body is written."""
 
         NONE = "none", "No body"
         JSON = "json", "JSON"
         FORM = "form", "Form"
-        MULTIPART = "multipart", "Multipart (not available yet)"
-        TEXT = "text", "Text (not available yet)"
+        MULTIPART = "multipart", "Multipart: fields and files"
+        TEXT = "text", "Text, such as XML or GraphQL; or one file as it is"
+
+    class EmptyValues(models.TextChoices):
+        """What becomes of a placeholder whose name is missing, or whose value is null, "", [] or {}."""
+
+        KEEP = "keep", "Sent as they are; a missing one is an error"
+        OMIT = "omit", "Left out"
+        NULL = "null", "Sent as null"
+        EMPTY = "empty", "Sent as an empty text"
+        REFUSE = "refuse", "An error: nothing is sent"
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True, help_text="The name code uses: run_feed(“slug”, data).")
@@ -45,7 +52,19 @@ class Feed(models.Model):
     trigger = models.CharField(
         max_length=100, blank=True, db_index=True, help_text="Runs when code says submit(“trigger”, data)."
     )
+    after = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="Waits until this feed of the same trigger has succeeded; what that one kept of its answer is there "
+        "as “{{ values.name }}”.",
+    )
     is_active = models.BooleanField("active", default=True)
+    is_paused = models.BooleanField(
+        "paused", default=False, help_text="What is submitted is kept, and sent once this is switched off again."
+    )
     method = models.CharField(max_length=10, choices=Method, default=Method.POST)
     path = models.CharField(
         max_length=500, blank=True, help_text="Below the connection's base URL, such as “contacts/{{ id }}”."
@@ -63,9 +82,28 @@ class Feed(models.Model):
         blank=True,
         help_text="JSON with placeholders, such as {“email”: “{{ email }}”}. One placeholder alone keeps its type.",
     )
-    condition = models.CharField(max_length=500, blank=True)
-    for_each = models.CharField(max_length=500, blank=True)
-    success_when = models.CharField(max_length=500, blank=True)
+    empty_values = models.CharField(
+        max_length=10,
+        choices=EmptyValues,
+        default=EmptyValues.KEEP,
+        help_text="What becomes of missing and empty values in query, headers and body.",
+    )
+    condition = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath on the submitted data: sent only where it is true, such as newsletter == `true`.",
+    )
+    for_each = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath to a list in the submitted data, such as rows: one request for each, which is “item” "
+        "there.",
+    )
+    success_when = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="JMESPath on an answer that is no error: it succeeded only where this is true, such as body.success.",
+    )
     response_values = JSONTextField(
         default=dict,
         blank=True,
@@ -90,6 +128,26 @@ class Feed(models.Model):
         help_text="Seconds; empty: the connection's.",
     )
 
+    body_limit = models.PositiveIntegerField(
+        default=10_000,
+        help_text="So many characters of each body are kept in the record; 0 keeps none, nor what was submitted once "
+        "it has arrived.",
+    )
+    notify = models.CharField(
+        "tell of failures",
+        max_length=500,
+        blank=True,
+        help_text="Mail addresses, with commas between them: told once when runs begin to fail, and when they succeed "
+        "again.",
+    )
+    visitor_message = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Shown to the visitor of a form where what was entered could not be sent at once; empty: nothing.",
+    )
+    #: Written by the machine: since when runs fail, so that people are told once.
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+
     #: Whether nothing is wrong with it, as far as is known: it was looked at when it was found by its slug.
     is_sound: bool = False
 
@@ -103,18 +161,23 @@ class Feed(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Check mapping, names and expressions, and refuse what this version can't do."""
-        if problems := self.problems() or self._name_problems():
+        """Check mapping, names, expressions and the order of feeds, and refuse what this version can't do."""
+        from apiconnector.models import following, notified
+
+        problems = self.problems() or following.problems(self) or self._name_problems()
+        if message := notified.problem(self.notify):
+            problems["notify"] = message
+        if problems:
             raise ValidationError(problems)
 
     def _name_problems(self) -> dict[str, str]:
-        """Secrets where none may stand, by field: what a feed sends is kept in its log."""
-        from apiconnector.models import names
+        """Names that may not stand where they do, by field: secrets, as what a feed sends is kept in its log."""
+        from apiconnector.models import following, names
         from apiconnector.templating import check_names
 
         if not hasattr(self, "connection"):
             return {}  # none was chosen, which is said at its field
-        allowed = names.for_feeds(self.connection)
+        allowed = names.for_feeds(self.connection, values=following.values_before(self), has_item=bool(self.for_each))
         found = {}
         for name in ("path", "query", "headers", "body"):
             try:
@@ -130,11 +193,9 @@ class Feed(models.Model):
 
         found: dict[str, str] = {}
         for name in ("condition", "for_each", "success_when"):
-            if getattr(self, name):
-                found[name] = LATER
-        if self.body_format in {self.BodyFormat.MULTIPART, self.BodyFormat.TEXT}:
-            found["body_format"] = "Multipart and text bodies are not available yet: choose JSON or form."
-        elif message := self._body_problem():
+            if message := _expression_problem(getattr(self, name)):
+                found[name] = message
+        if message := self._body_problem():
             found["body"] = message
         try:
             check(self.path)
@@ -155,8 +216,12 @@ class Feed(models.Model):
 
         if self.body_format == self.BodyFormat.NONE:
             return "" if self.body in (None, "", {}, []) else "Choose a body format, or empty the body."
-        if self.body_format == self.BodyFormat.FORM:
+        if self.body_format in {self.BodyFormat.FORM, self.BodyFormat.MULTIPART}:
             return json_problem({} if self.body is None else self.body, pairs=True)
+        if self.body_format == self.BodyFormat.TEXT and (not isinstance(self.body, str) or not self.body):
+            return (
+                'Enter the text in double quotes, with \\n for a new line, such as "<lead>{{ email|escape }}</lead>".'
+            )
         try:
             check(self.body)
         except TemplateError as error:
@@ -164,17 +229,25 @@ class Feed(models.Model):
         return ""
 
     def _values_problem(self) -> str:
-        from apiconnector.templating import compile_expression
-
         if not isinstance(self.response_values, dict):
             return 'Enter a JSON object, such as {"contact_id": "body.id"}.'
         for name, expression in self.response_values.items():
-            if not isinstance(expression, str):
+            if not isinstance(expression, str) or not expression:
                 return f"{name}: enter a JMESPath expression as text."
-            try:
-                compile_expression(expression)
-            except ExpressionError as error:
-                # A form has no room for the line that points at the place.
-                reason, *_ = str(error).splitlines()
-                return f"{name}: {reason}"
+            if message := _expression_problem(expression):
+                return f"{name}: {message}"
         return ""
+
+
+def _expression_problem(expression: str) -> str:
+    """What is wrong with an expression; empty where nothing is, and where there is none."""
+    from apiconnector.templating import compile_expression
+
+    try:
+        if expression:
+            compile_expression(expression)
+    except ExpressionError as error:
+        # A form has no room for the line that points at the place.
+        reason, *_ = str(error).splitlines()
+        return reason
+    return ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apiconnector.exceptions import ConfigurationError, DialectError
 from apiconnector.redaction import SHORT, remember
-from apiconnector.templating import FEED_NAMES, fill, names_in
+from apiconnector.templating import FEED_ITEM_NAMES, FEED_NAMES, fill, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -125,6 +125,13 @@ def secret_names(connection: BoundSecrets) -> frozenset[str]:
     return frozenset(found - public(connection).keys())
 
 
-def for_feeds(connection: BoundSecrets) -> AllowedNames:
-    """The names that the fields of a feed may use: none of the connection's secrets is among them."""
-    return FEED_NAMES.with_variables(public(connection), secret_names(connection) - {"code", "code_verifier"})
+def for_feeds(connection: BoundSecrets, *, values: Collection[str] = (), has_item: bool = False) -> AllowedNames:
+    """The names that the fields of a feed may use: none of the connection's secrets is among them.
+
+    ``values`` are the names that feeds keep which it waits for; ``has_item``: it sends one request for each item.
+    """
+    allowed = FEED_ITEM_NAMES if has_item else FEED_NAMES
+    allowed = allowed._replace(members={"values": frozenset(values)})
+    # What a feed calls item is never the connection's, whatever it is called there.
+    secrets = secret_names(connection) - {"code", "code_verifier"} - allowed.below
+    return allowed.with_variables(public(connection), secrets)

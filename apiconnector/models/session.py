@@ -13,6 +13,7 @@ from apiconnector.client import ApiSession, Destinations
 from apiconnector.exceptions import ConfigurationError, DialectError
 from apiconnector.models import expiry, hosts, names
 from apiconnector.models.redacting import Redaction, written_down
+from apiconnector.redaction import REDACTED
 from apiconnector.templating import names_in
 
 if TYPE_CHECKING:
@@ -177,20 +178,72 @@ def open_session(connection: Connection, *, wire: Wire | None = None) -> ApiSess
     )
 
 
+class _StandIn:
+    """A connection whose credentials are hidden: what a method needs to show where it puts them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def reveal(self, name: str) -> str:
+        """Any credential."""
+        del name
+        return REDACTED
+
+    def token_source(self) -> _StandIn:
+        """Where tokens come from: none is asked for."""
+        return self
+
+    def access_token(self) -> str:
+        """Any token."""
+        return REDACTED
+
+
+class _Shown(AuthBase):
+    """Authenticates with ``[redacted]``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        return self._connection.method(_StandIn(self._connection))(request)
+
+
+def open_preview(connection: Connection) -> ApiSession:
+    """A session that prepares what another one would send, with ``[redacted]`` for the credential.
+
+    It asks for no token, and is not for sending.
+    """
+    return ApiSession(
+        destinations=_destinations(connection, _goes_to(connection)),
+        auth=_Shown(connection),
+        configure=partial(_set_defaults, connection, {"access_token": REDACTED}),
+        redact=Redaction(connection),
+    )
+
+
 def _configure(connection: Connection, auth: _Deferred, session: ApiSession) -> None:
     """Set what may be wrong: it is read at the first request, where an error of it belongs."""
     auth.require_unmoved()
     auth.learn_values()
     session.timeout = connection.timeout_seconds
+    _set_defaults(connection, None, session)
+
+
+def _set_defaults(connection: Connection, fixed: dict[str, str] | None, session: ApiSession) -> None:
+    """Set what every request gets; without ``fixed`` values all but what names the token, which is added later."""
     if not _has_defaults(connection):
         return
     connection.opened.update(written_down(connection))
     for name in _DEFAULTS:
         if not isinstance(getattr(connection, name), dict):
             raise ConfigurationError(f"“{connection}”: the {connection.label_of(name)} must be a JSON object.")
-    known = names.for_sending(connection)
+    known = names.for_sending(connection, fixed)
+    templates = [getattr(connection, name) for name in _DEFAULTS]
     headers, params, body = (
-        names.filled(connection, _without_token(getattr(connection, name)), known) for name in _DEFAULTS
+        names.filled(connection, template if fixed else _without_token(template), known) for template in templates
     )
     session.set_defaults(headers=headers, params=params, body=body)
 

@@ -1,4 +1,4 @@
-"""What is kept of a connection's health, written by ``health.py`` and by nobody else; and its state, worked out."""
+"""What the machine keeps of how a connection fares: its health (written by ``health.py``), its rests, its state."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ class Watched(models.Model):
     #: What people were told of the end of the grant and of the client secret: empty, ``soon`` or ``ended``.
     grant_warned = models.CharField(max_length=10, blank=True, default="", editable=False)
     secret_warned = models.CharField(max_length=10, blank=True, default="", editable=False)
+
+    #: Until when feeds leave the API alone, because it asked for that.
+    busy_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ MAX_WAIT: Final = 24 * 3600.0
 _UNITS: Final = {"seconds": 1.0, "milliseconds": 0.001}
 #: Seconds since 1970 have fewer digits for some thousand years yet.
 _MILLISECONDS_FROM: Final = 100_000_000_000
+_SECONDS: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def after(lifetimes: Iterable[Any], now: datetime, *, unit: str = "seconds") -> datetime | None:
@@ -45,16 +47,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     ``headers`` have their names in lower case. A date is measured by the server's own clock, where its answer has one.
     """
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
+    # Shopify says 2.0.
+    if _SECONDS.fullmatch(value):
         return min(float(value), MAX_WAIT)
-    until = _http_date(value)
+    until = http_date(value)
     if until is None:
         return None
-    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
+    now = http_date(headers.get("date", "")) or datetime.now(UTC)
     return min(max((until - now).total_seconds(), 0.0), MAX_WAIT)
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
+    """The moment a header such as ``Date`` names; None where it can't be read."""
     try:
         found = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

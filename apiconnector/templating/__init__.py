@@ -9,8 +9,10 @@ is used: ``fill``, ``fill_url``, ``fill_path``, ``search`` and ``truth``. All ra
 ``ExpressionError``, whose text says what is wrong, where, and what to write instead, and holds no value.
 """
 
+from apiconnector.templating.empty import OMITTED, Empty
 from apiconnector.templating.expressions import Expression, compile_expression, search, truth
-from apiconnector.templating.fill import check, check_path, fill, fill_path, names_in
+from apiconnector.templating.files import MARKER, REFERENCE, is_file, references
+from apiconnector.templating.fill import check, check_path, fill, fill_pairs, fill_path, names_in
 from apiconnector.templating.filters import FILTERS
 from apiconnector.templating.names import (
     AFTER_AUTHORIZE_NAMES,
@@ -34,7 +36,11 @@ __all__ = [
     "FEED_NAMES",
     "FILTERS",
     "LABEL_NAMES",
+    "MARKER",
+    "OMITTED",
+    "REFERENCE",
     "AllowedNames",
+    "Empty",
     "Expression",
     "Template",
     "check",
@@ -44,9 +50,12 @@ __all__ = [
     "compile_expression",
     "compile_template",
     "fill",
+    "fill_pairs",
     "fill_path",
     "fill_url",
+    "is_file",
     "names_in",
+    "references",
     "search",
     "secrets_before_path",
     "truth",

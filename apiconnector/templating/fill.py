@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from apiconnector.exceptions import TemplateError
 from apiconnector.redaction import clean_frames
+from apiconnector.templating.empty import OMITTED, Empty
 from apiconnector.templating.kinds import MAX_TEXT
 from apiconnector.templating.placeholders import compile_template
 from apiconnector.templating.plain import MAX_DEPTH, TOO_DEEP
@@ -29,14 +30,35 @@ Place = tuple[str | int, ...]
 
 
 @clean_frames
-def fill(value: Any, context: Mapping[str, Any]) -> Any:
+def fill(value: Any, context: Mapping[str, Any], rule: Empty | None = None) -> Any:
     """Fill every text of a JSON value, and every key that holds ``{{``; the rest stays as it is.
+
+    ``rule`` says what becomes of a text that is one placeholder for what is missing, null, ``""``, ``[]`` or ``{}``.
+    What ``omit`` leaves empty is left out, too, but for the whole; where the whole is one placeholder, it is
+    ``OMITTED``. Without a rule a missing name is an error, and the others are what they are.
 
     Raises ``TemplateError`` with the place of the text that can't be filled, for two keys that come out the
     same, for what is no JSON or nested more than ``MAX_DEPTH`` levels deep, and for more than ``MAX_FILLED``
     characters in all.
     """
-    return _fill(value, context, (), _Room())
+    return _fill(value, context, (), _Room(), rule)
+
+
+@clean_frames
+def fill_pairs(value: Any, context: Mapping[str, Any], rule: Empty | None = None) -> list[tuple[str, Any]]:
+    """Fill an object or a list of pairs, and give its pairs; one whose value is left out is not there.
+
+    Raises what ``fill`` raises.
+    """
+    room = _Room()
+    if isinstance(value, dict):
+        return list(_fill_object(value, context, (), room, rule).items())
+    pairs = []
+    for index, (name, content) in enumerate(value):
+        filled = _fill(content, context, (index, 1), room, rule)
+        if filled is not OMITTED:
+            pairs.append((str(_fill(name, context, (index, 0), room, None)), filled))
+    return pairs
 
 
 def check(value: Any) -> None:
@@ -63,13 +85,14 @@ def check_path(path: str) -> None:
 
 
 @clean_frames
-def fill_path(path: str, context: Mapping[str, Any]) -> str:
+def fill_path(path: str, context: Mapping[str, Any], *, may_be_empty: bool = True) -> str:
     """Fill a path; each value stays inside its segment, all but unreserved characters percent-encoded.
 
     Unreserved are letters, digits and ``-._~`` (RFC 3986 section 2.3). A value after the template's own ``?``
     is encoded the same way and may be empty. Raises ``TemplateError`` for what ``render_text`` can't fill, a
     value that leaves a segment empty, and a segment that is ``.`` or ``..`` (RFC 3986 section 3.3): the
-    request would go elsewhere.
+    request would go elsewhere. Unless a value ``may_be_empty``, one that is in the path itself is refused, too, if no
+    default gives it.
     """
     filled = ""
     empty: list[tuple[int, Placeholder]] = []
@@ -81,7 +104,12 @@ def fill_path(path: str, context: Mapping[str, Any]) -> str:
         else:
             filled += text
     # Values are encoded, so the first of these is the template's own.
-    check_segments(_before_query(filled), empty)
+    own = _before_query(filled)
+    if empty and not may_be_empty:
+        for index, placeholder in empty:
+            if index <= len(own) and not placeholder.has_default():
+                raise TemplateError(f"{placeholder} is empty, and has its place in the path.")
+    check_segments(own, empty)
     return filled
 
 
@@ -110,28 +138,41 @@ class _Room:
             raise TemplateError(f"The filled data would be longer than {MAX_FILLED:,} characters.")
 
 
-def _fill(value: Any, context: Mapping[str, Any], place: Place, room: _Room) -> Any:
+def _fill(value: Any, context: Mapping[str, Any], place: Place, room: _Room, rule: Empty | None) -> Any:
     match value:
         case str():
             if "{" not in value:  # most are plain text, which needs no compiling
                 return room.take_text(value)
             try:
-                return room.take(compile_template(value).filled(context))
+                template = compile_template(value)
+                filled = template.filled(context) if rule is None else template.filled_by(rule, context)
+                return filled if filled is OMITTED else room.take(filled)
             except TemplateError as error:
                 raise at(place, error) from None
         case list():
             _check_depth(place)
-            return [_fill(item, context, (*place, index), room) for index, item in enumerate(value)]
+            items = [_fill(item, context, (*place, index), room, rule) for index, item in enumerate(value)]
+            return items if rule is not Empty.OMIT else _left(items, value, place)
         case dict():
-            return _fill_object(value, context, place, room)
+            return _left(_fill_object(value, context, place, room, rule), value, place)
         case None | bool() | int() | float():
             return value
     raise _not_json(value, place)
 
 
-def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place, room: _Room) -> dict[str, Any]:
+def _left(filled: Any, template: Any, place: Place) -> Any:
+    """What is left of a list or object; nothing where all that was in it was left out, unless it is the whole."""
+    if isinstance(filled, list):
+        filled = [item for item in filled if item is not OMITTED]
+    return OMITTED if template and not filled and place else filled
+
+
+def _fill_object(
+    value: dict[Any, Any], context: Mapping[str, Any], place: Place, room: _Room, rule: Empty | None
+) -> dict[str, Any]:
     _check_depth(place)
     filled: dict[str, Any] = {}
+    names = set()
     for key, item in value.items():
         inner = _inner(place, key)
         name = key
@@ -140,9 +181,12 @@ def _fill_object(value: dict[Any, Any], context: Mapping[str, Any], place: Place
                 name = room.take_text(compile_template(key).filled_text(context))
             except TemplateError as error:
                 raise at(inner, error) from None
-        if name in filled:
+        if name in names:
             raise at(inner, "another key comes out the same.")
-        filled[name] = _fill(item, context, inner, room)
+        names.add(name)
+        content = _fill(item, context, inner, room, rule)
+        if content is not OMITTED:
+            filled[name] = content
     return filled
 
 

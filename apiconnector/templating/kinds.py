@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from apiconnector.templating.files import FileContent, is_file
+
 #: The longest template, and the longest text put together from one or by a filter, in characters.
 MAX_TEXT: Final = 1_000_000
 
@@ -24,7 +26,9 @@ def kind(value: Any) -> str:
         case list():
             return "a list"
         case Mapping():
-            return "an object"
+            return "a file" if is_file(value) else "an object"
+        case FileContent():
+            return "the content of a file, behind which no other filter can be put"
     return "no JSON"
 
 

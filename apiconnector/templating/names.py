@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from apiconnector.exceptions import TemplateError
@@ -9,7 +10,7 @@ from apiconnector.templating.fill import at, templates_of
 from apiconnector.templating.words import did_you_mean, listed, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 #: The secrets of every connection. Members of its secret variables are such, too.
 SECRETS: Final = frozenset({"client_secret", "username", "password", "api_key", "access_token"})
@@ -30,6 +31,8 @@ class AllowedNames(NamedTuple):
     no_secrets: str = ""
     #: Whether there are names that nobody knows yet: the keys of what will be submitted.
     open: bool = False
+    #: Names among ``below`` of which it is known what they hold.
+    members: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def with_variables(self, names: Iterable[str], secret: Iterable[str] = ()) -> AllowedNames:
         """These names and those of one connection: its variables and token values, and its secret variables."""
@@ -41,17 +44,30 @@ class AllowedNames(NamedTuple):
         One that is not ``required``, since a default stands in for it, may be unknown; a secret it may not be.
         """
         first, _, rest = name.partition(".")
-        fixed = {exact.partition(".")[0] for exact in self.exact}
+        fixed = {exact.partition(".")[0] for exact in self.exact} | self.members.keys()
         if first in self.secrets and first not in fixed:
             return self._problem_of_secret(first) if self.no_secrets else ""
         if not required or name in self.exact:
             return ""
+        if first in self.members:
+            return self._problem_of_member(first, rest)
         if first not in fixed:
             return "" if first in self.below or self.open else self._unknown(first)
         if name == first:
             return f"'{first}' is an object; write one of {listed(self._of(first))}"
         return f"unknown name '{shown(rest)}' in '{first}'" + (
             f"; write one of {listed(self._of(first))}" if self._of(first) else "; nothing is below it"
+        )
+
+    def _problem_of_member(self, first: str, rest: str) -> str:
+        known, member = self.members[first], rest.partition(".")[0]
+        if not known:
+            submitted = f"; what was submitted under that name is data.{first}" if "data" in self.below else ""
+            return f"'{first}' has what a feed keeps that this one waits for, and there is none such{submitted}"
+        if not rest or member in known:
+            return ""
+        return (
+            f"unknown name '{shown(member)}' in '{first}'{did_you_mean(member, known)}; available are: {listed(known)}"
         )
 
     def _of(self, first: str) -> list[str]:
@@ -87,7 +103,7 @@ AFTER_AUTHORIZE_NAMES: Final = LABEL_NAMES._replace(no_secrets="")
 #: Path, query, headers and body of a feed.
 FEED_NAMES: Final = AllowedNames(
     frozenset({"client_id", "now", "run.id", "run.created_at"}),
-    frozenset({"data"}),
+    frozenset({"data", "values"}),
     no_secrets=(
         "what a feed sends is kept in its log; the connection's method, default headers, parameters and body send it"
     ),

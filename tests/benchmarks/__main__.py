@@ -30,6 +30,8 @@ BENCHMARKS = {
     "threads": (SQLITE,),
     "footprint": (SQLITE,),
     "connections": (SQLITE, POSTGRESQL),
+    "log": (SQLITE, POSTGRESQL),
+    "delivery": (SQLITE, POSTGRESQL),
 }
 #: How often ``--short`` measures what misses its goal, for twice as long from the second time on, before it says so.
 TRIES = 3

@@ -33,9 +33,12 @@ IN_DOCS = {
     "connection": "connection",
     "landing": "landing",
     "run": "run",
+    "run-refused": "feed-run",
     "feed": "mapping",
     "connection-add": "picker",
 }
+#: Of these the lower part matters, too.
+IN_DOCS_TALL = {"run-refused": 1600}
 DOCS_PORTS = (8000, 8001)
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light"},
@@ -62,7 +65,11 @@ def make(folder: Path, *, in_docs: bool = False) -> list[Path]:
                 page.wait_for_load_state("networkidle")
                 if in_docs and name == "run":
                     page.locator(".field-shown_attempts").scroll_into_view_if_needed()
+                if in_docs and name in IN_DOCS_TALL:
+                    page.set_viewport_size({"width": 1200, "height": IN_DOCS_TALL[name]})
                 page.screenshot(path=path, scale="css", full_page=not in_docs, animations="disabled")
+                if in_docs and name in IN_DOCS_TALL:
+                    page.set_viewport_size({"width": 1200, "height": 900})
                 made.append(path)
 
             _visit(browser, running, options, shoot)
@@ -86,6 +93,7 @@ def _visit(browser: Browser, running: World, options: dict[str, object], shoot: 
             shoot(page, name)
         for name in _states(page, running):
             shoot(page, name)
+        _replaying(page, running, shoot)
         person.open_connection(page, running, "Warehouse")
         shoot(page, "connection-of-another-site")
         _forms(page, running, shoot)
@@ -117,6 +125,20 @@ def _connect(page: Page, running: World, shoot: Shoot) -> None:
     page.goto(running.admin("feedrun/"))
     page.locator("#result_list tbody tr", has_text="Succeeded").first.get_by_role("link").first.click()
     shoot(page, "run")
+
+
+def _replaying(page: Page, running: World, shoot: Shoot) -> None:
+    """A run that was refused, and the page that asks before many are replayed."""
+    page.goto(running.admin("feedrun/?q=1"))
+    page.get_by_role("link", name="#1", exact=True).click()
+    shoot(page, "run-refused")
+    page.goto(running.admin("feedrun/"))
+    page.locator("#action-toggle").check()
+    page.locator("select[name=action]").select_option("replay_chosen")
+    shoot(page, "runs-chosen")
+    page.locator(".actions button[type=submit]").click()
+    expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    shoot(page, "runs-replay")
 
 
 def _states(page: Page, running: World) -> Iterator[str]:

@@ -5,12 +5,17 @@ A process of its own, with the settings of the example site.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import django
 from cryptography.fernet import Fernet
 from django.test import override_settings
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    from apiconnector.models import Feed
 
 
 def fill() -> None:
@@ -109,6 +114,7 @@ def fill() -> None:
         body={"email": "{{ email }}"},
     )
     now = timezone.now()
+    _refused(feed)
     error = "The API refused the connection."
     ends: list[dict[str, object]] = [
         {"status": "failed", "outcome": "sent", "status_code": 422, "error_message": "The API answered 422."},
@@ -135,6 +141,71 @@ def fill() -> None:
                 **end,
             }
         )
+
+
+def _refused(feed: Feed) -> None:
+    """A run that the API put off at first, and then refused, with one that waited for it."""
+    from apiconnector.models import FeedRun
+
+    first = timezone.now() - timedelta(minutes=3)
+    request = {
+        "method": "POST",
+        "url": "https://newsletter.example.com/v1/subscribers",
+        "headers": {"Accept": "*/*", "Content-Type": "application/json", "Authorization": "[redacted]"},
+        "body": '{"email": "ada@example", "list": "monthly", "consent": true}',
+    }
+
+    def answered(number: int, status_code: int, reason: str, headers: dict[str, str], body: str) -> dict[str, object]:
+        return {
+            "at": (first + timedelta(seconds=number * 62)).isoformat(),
+            "request": request,
+            "response": {
+                "status_code": status_code,
+                "reason": reason,
+                "headers": {"Content-Type": "application/json", **headers},
+                "body": body,
+            },
+            "status_code": status_code,
+            "duration_ms": 204 - 20 * number,
+            "error": "http_status",
+            "message": f"The API answered {status_code}.",
+            "token": "",
+        }
+
+    problem = {"field": "email", "message": "is not an address"}
+    attempts = [
+        answered(0, 503, "Service Unavailable", {"Retry-After": "60"}, '{"error": "down for maintenance"}'),
+        answered(1, 422, "Unprocessable Content", {"X-Request-Id": "r-5521"}, json.dumps({"errors": [problem]})),
+    ]
+    run = FeedRun.objects.create(
+        feed=feed,
+        connection=feed.connection,
+        input={"email": "ada@example", "newsletter": True},
+        status=FeedRun.Status.FAILED,
+        outcome=FeedRun.Outcome.SENT,
+        attempts=attempts,
+        attempt_count=2,
+        status_code=422,
+        duration_ms=184,
+        data={"errors": [problem]},
+        error="http_status",
+        error_message="The API answered 422.",
+        created_at=first,
+        started_at=first,
+        finished_at=first + timedelta(seconds=63),
+    )
+    FeedRun.objects.create(
+        feed=feed,
+        connection=feed.connection,
+        input=run.input,
+        status=FeedRun.Status.FAILED,
+        outcome=FeedRun.Outcome.NOT_SENT,
+        waits_for=run,
+        error="after",
+        error_message=f"Run #{run.pk}, which this one waits for, has failed.",
+        created_at=first,
+        finished_at=run.finished_at,
+    )
 
 
 if __name__ == "__main__":

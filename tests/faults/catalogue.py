@@ -18,5 +18,6 @@ for name in (
     "expiries",
     "transactions",
     "testcase",
+    "feeds",
 ):
     import_module(f"tests.faults.{name}")

@@ -27,9 +27,9 @@ HANG = 120.0
 class Process:
     """One process of the site; see ``worker.py``."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], module: str = "tests.faults.worker") -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.worker", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
         )  # fmt: skip
 
@@ -88,11 +88,11 @@ class Site:
     slug: str
     stack: ExitStack = field(default_factory=ExitStack)
 
-    def processes(self, *ahead: float) -> list[Process]:
+    def processes(self, *ahead: float, module: str = "tests.faults.worker") -> list[Process]:
         """Processes of the site, each with a clock so many seconds ahead. They start at the same time."""
         processes = []
         for seconds in ahead:
-            process = Process([self.database, self.slug, str(seconds)], self.environment)
+            process = Process([self.database, self.slug, str(seconds)], self.environment, module)
             self.stack.callback(process.close)
             processes.append(process)
         for process in processes:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import io
 import json
 from collections import OrderedDict, UserDict
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import lazystr
@@ -24,6 +25,8 @@ from hypothesis import strategies as st
 
 from apiconnector.exceptions import InvalidFeedData
 from apiconnector.feeds.data import MAX_SIZE, plain_data
+from apiconnector.feeds.files import without_references
+from apiconnector.feeds.uploads import Uploads
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import submit
 from tests.properties.database import rolled_back
@@ -163,6 +166,9 @@ ODD: dict[str, Callable[[], Any]] = {
     "manager": lambda: User.objects,
     "query": User.objects.all,
     "file": lambda: ContentFile(b"x", name=CANARY),
+    "file without a name": lambda: File(io.BytesIO(b"x")),
+    "file that is none": lambda: File(cast("Any", Rude()), name=CANARY),
+    "reference to a file": lambda: {"$file": CANARY},
     "longest time": lambda: datetime.timedelta.max,
     "shortest time": lambda: datetime.timedelta.min,
     "last day": lambda: datetime.date.max,
@@ -286,11 +292,11 @@ def check_refusal(error: InvalidFeedData) -> None:
 
 
 @share(4)
-@given(submissions())
-@example(Odd("endless mapping"))
-def test_it_is_json_or_refused(submitted: Any) -> None:
+@given(submissions(), st.booleans())
+@example(Odd("endless mapping"), False)
+def test_it_is_json_or_refused(submitted: Any, has_files: bool) -> None:
     try:
-        plain = plain_data(built(submitted))
+        plain = plain_data(built(submitted), Uploads() if has_files else None)
     except InvalidFeedData as error:
         check_refusal(error)
         return
@@ -349,4 +355,6 @@ def test_what_is_kept_comes_back_from_the_database(example: Any) -> None:
             # No SQL was tried: the transaction goes on.
             assert not FeedRun.objects.filter(feed=feed).exists()
         else:
-            assert FeedRun.objects.get(pk=run.pk).input == plain_data(data)
+            # Files are the same but for their keys.
+            expected = without_references(plain_data(data, Uploads()))
+            assert without_references(FeedRun.objects.get(pk=run.pk).input) == expected

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from apiconnector.exceptions import ExpressionError, TemplateError
 from apiconnector.templating import (
+    OMITTED,
+    Empty,
     check,
     compile_expression,
     compile_template,
@@ -112,6 +114,23 @@ def test_a_text_is_filled_or_refused(text: str, context: dict[str, Any]) -> None
             json.dumps(value, allow_nan=False)
             assert render == template.render or type(value) is str
     assert json.dumps(context) == before
+
+
+@share(2)
+@given(json_values(TEMPLATES), contexts(), st.sampled_from(Empty))
+def test_every_rule_for_empty_values(value: Any, context: dict[str, Any], rule: Empty) -> None:
+    value, context = finite(value), finite(context)
+    try:
+        filled = fill(value, context, rule)
+    except TemplateError as error:
+        check_error(error)
+        return
+    if filled is OMITTED:
+        assert rule is Empty.OMIT
+        assert isinstance(value, str)
+    else:
+        json.dumps(filled, allow_nan=False)
+        assert type(filled) is type(value) or isinstance(value, str)
 
 
 @share(3)

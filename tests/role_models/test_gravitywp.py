@@ -13,7 +13,6 @@ from django.core.exceptions import ValidationError
 
 from apiconnector import auth
 from apiconnector.models import Connection, Feed
-from apiconnector.models.feed import LATER
 from apiconnector.shortcuts import run_feed, submit
 from tests.role_models.dance import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, authorize, change_url, text
 from tests.role_models.serving import Received, Reply, in_json, serving, to
@@ -219,14 +218,34 @@ def test_mapping_of_the_response() -> None:
         assert run.data["contact"]["name"] == "Ada"
 
 
-@pytest.mark.parametrize("name", ["condition", "for_each", "success_when"])
-def test_what_is_not_available_yet_is_said(name: str) -> None:
-    """As long as the form refuses a field, the page says so, and no longer."""
-    feed = Feed(name="F", slug="f", **{name: "status"})
-    is_missing = feed.problems().get(name) == LATER
-    row = re.search(rf"^\| .* \| `{name}`(.*) \|$", PAGE, re.MULTILINE)
-    assert row
-    assert ("not available yet" in row[1]) is is_missing
+def test_one_request_a_row() -> None:
+    with connected("Bearer Token") as (api, connection):
+        make_feed(
+            connection, for_each="rows", body_format="json", body={"sku": "{{ item.sku }}", "order": "{{ order }}"}
+        )
+        runs = submit("form-1", {"order": 7, "rows": [{"sku": "A"}, {"sku": "B"}]})
+        assert [run.status for run in runs] == ["succeeded", "succeeded"]
+        assert [sent.json() for sent in api.received] == [{"sku": "A", "order": 7}, {"sku": "B", "order": 7}]
+
+
+def test_conditional_logic() -> None:
+    with connected("Bearer Token") as (api, connection):
+        make_feed(connection, condition="agreed && topic == 'sales'")
+        sent = [submit("form-1", {"agreed": agreed, "topic": "sales"})[0].status for agreed in (True, False)]
+        assert sent == ["succeeded", "skipped"]
+        assert len(api.received) == 1
+
+
+@pytest.mark.parametrize(("rule", "status"), [("body.id", "succeeded"), ("body.error == `false`", "failed")])
+def test_success_by_what_the_body_says(rule: str, status: str) -> None:
+    with connected("Bearer Token") as (_, connection):
+        make_feed(connection, success_when=rule)
+        assert run_feed("feed", {}).status == status
+
+
+def test_the_page_names_the_fields_of_rules() -> None:
+    for name in ("condition", "for_each", "success_when"):
+        assert re.search(rf"^\| .* \| `{name}`", PAGE, re.MULTILINE)
 
 
 def test_the_page_has_each_authentication() -> None:

@@ -145,7 +145,7 @@ def test_defaults(text: str, expected: Any) -> None:
         pytest.param('{{ a|default:"x":"y" }}', "there is one argument", id="two arguments"),
         pytest.param("{{ a|uper }}", "there is no filter 'uper'; did you mean 'upper'; available are: add, base64, ", id="nearly a filter"),
         pytest.param("{{ a|xyzzy }}", "there is no filter 'xyzzy'; available are: add, base64, ", id="no filter"),
-        pytest.param("{{ a|escape }}", "there is no filter 'escape'; nothing is escaped here: leave it out", id="Django's filter"),
+        pytest.param("{{ a|safe }}", "there is no filter 'safe'; nothing is escaped here: leave it out", id="Django's filter"),
         pytest.param('{{ a|replace:"x" }}', """write split:"old"|join:"new";""", id="filter of another language"),
         pytest.param("{{ a" + "|upper" * 21 + " }}", "it has more than 20 filters.", id="21 filters"),
         pytest.param("x" * (MAX_TEXT + 1), "longer than 1,000,000 characters", id="very long"),

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-from urllib.parse import urljoin
+from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.mail import mail_admins
-from django.urls import NoReverseMatch, reverse
 
-from apiconnector import conf
-from apiconnector.exceptions import ConfigurationError
 from apiconnector.models import Connection
+from apiconnector.models.admin_page import whereabouts
 from apiconnector.redaction import get_logger
 
 logger = get_logger(__name__)
-
-_NO_BASE_URL: Final = "(Set APICONNECTOR_BASE_URL to have the whole address here.)"
 
 
 def needs_attention(connection: Connection, reason: str, **kwargs: Any) -> None:
@@ -27,7 +22,7 @@ def needs_attention(connection: Connection, reason: str, **kwargs: Any) -> None:
         f"{_name(connection)} needs you",
         f"The API connection “{_name(connection)}” ({connection.slug}) needs somebody.",
         f"Why: {reason}",
-        _where(connection),
+        whereabouts(connection),
         "This is told once. You get another mail when it works again.",
     )
 
@@ -42,7 +37,7 @@ def recovered(connection: Connection, **kwargs: Any) -> None:
         f"The API connection “{_name(connection)}” ({connection.slug}) works again. Nothing has to be done about the "
         "mail you got before.",
         f"What is left: {left}" if left else "",
-        _where(connection),
+        whereabouts(connection),
     )
 
 
@@ -74,19 +69,6 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 def _name(connection: Connection) -> str:
     """Its name in one line: a subject has no room for more."""
     return " ".join(connection.name.split())
-
-
-def _where(connection: Connection) -> str:
-    """The address of its page in the admin; the path where the site's own address is not known."""
-    try:
-        path = reverse("admin:apiconnector_connection_change", args=[connection.pk])
-    except NoReverseMatch:
-        return "Where: in the admin of this site, under Connections."
-    try:
-        origin = conf.base_url()
-    except ConfigurationError:
-        origin = ""
-    return f"Where: {urljoin(origin, path)}" if origin else f"Where: {path}\n{_NO_BASE_URL}"
 
 
 def _send(subject: str, *paragraphs: str) -> None:

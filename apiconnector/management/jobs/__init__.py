@@ -3,9 +3,9 @@
 A job is a function that takes an ``Output`` and the options and returns the exit status.
 """
 
-from apiconnector.management.jobs import connections, feeds, keys, presets, prune, testing, tokens
+from apiconnector.management.jobs import connections, feeds, keys, presets, prune, replays, testing, tokens
 
 #: Each has ``add_parsers``, in the order the help shows them.
-GROUPS = (connections, testing, tokens, feeds, prune, presets, keys)
+GROUPS = (connections, testing, tokens, feeds, replays, prune, presets, keys)
 
 __all__ = ["GROUPS"]

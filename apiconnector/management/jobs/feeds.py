@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 import threading
-from functools import partial
+import time
 from typing import TYPE_CHECKING, Any
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections, router
 
 from apiconnector import feeds
 from apiconnector.exceptions import FeedNotFound, InvalidFeedData
+from apiconnector.feeds.round import look_after_databases
 from apiconnector.management.interrupt import stopping
 from apiconnector.management.lookup import nearest, wrong_usage
 from apiconnector.management.output import add_format, clean
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
 #: Characters of an answer that a person is shown; ``--format json`` gives all that is kept.
 _SHOWN = 2_000
-
-
-class _Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """Ends a round of ``deliver --loop`` between two runs."""
+#: Runs that ``deliver`` sends at once where nothing else is said, and at most.
+WORKERS = 4
+MOST_WORKERS = 64
+#: Seconds between two lines about how far a long round is; and where it stops counting what is left.
+_SUM_UP = 10.0
+_COUNTED = 100_000
 
 
 def add_parsers(jobs: Any) -> None:
@@ -40,6 +43,13 @@ def add_parsers(jobs: Any) -> None:
     often = deliver.add_mutually_exclusive_group()
     often.add_argument("--limit", type=int, default=None, help="Send at most so many.")
     often.add_argument("--loop", action="store_true", help="Stay, and look again for what is due.")
+    deliver.add_argument(
+        "--workers",
+        type=_count,
+        default=None,
+        metavar="N",
+        help=f"Send so many at once, each in a thread with a database connection of its own ({WORKERS}; SQLite: 1).",
+    )
     deliver.add_argument("--interval", type=_seconds, default=10.0, help="Seconds between two looks of --loop (10).")
     deliver.set_defaults(act=deliver_due)
 
@@ -49,6 +59,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= threading.TIMEOUT_MAX:
         raise argparse.ArgumentTypeError("a number of seconds above 0 is needed")
     return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {MOST_WORKERS} is needed")
+    return count
 
 
 def run_one(out: Output, options: dict[str, Any]) -> int:
@@ -108,45 +125,53 @@ def _run_lines(run: FeedRun) -> list[tuple[str, Any]]:
 
 def deliver_due(out: Output, options: dict[str, Any]) -> int:
     """Send what is due; with ``--loop`` until told to stop."""
+    workers = options["workers"] or _usual_workers()
     if options["loop"]:
-        _loop(out, options["interval"])
+        _loop(out, options["interval"], workers)
         return 0
-    counts = feeds.deliver(limit=options["limit"], progress=partial(_say, out))
+    stop = threading.Event()
+    with stopping(stop):
+        counts = feeds.deliver(limit=options["limit"], progress=_Told(out), workers=workers, stop=stop)
     total = sum(counts.values())
     named = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    if stop.is_set():
+        out.note("Stopped: what is left is still due.")
     out.line(f"{total} due: {named}." if total else "Nothing is due.")
     return 1 if counts[FeedRun.Status.FAILED] or counts[FeedRun.Status.DEAD] else 0
 
 
-def _say(out: Output, run: FeedRun) -> None:
-    out.note(f"run {run.pk}  {run.status}  {run.error_message}".rstrip())
+def _usual_workers() -> int:
+    """SQLite lets one write at a time: there more threads are worth it for slow APIs only."""
+    return 1 if connections[router.db_for_write(FeedRun)].vendor == "sqlite" else WORKERS
 
 
-def _loop(out: Output, interval: float) -> None:
+class _Told:
+    """Says what became of each run, and in a long round how far it is."""
+
+    def __init__(self, out: Output) -> None:
+        self._out, self._sent, self._began = out, 0, time.monotonic()
+        self._said_at = self._began
+
+    def __call__(self, run: FeedRun) -> None:
+        self._out.note(f"run {run.pk}  {run.status}  {run.error_message}".rstrip())
+        self._sent += 1
+        now = time.monotonic()
+        if now - self._said_at >= _SUM_UP:
+            self._said_at = now
+            left = FeedRun.objects.due().order_by()[: _COUNTED + 1].count()
+            due = f"more than {_COUNTED:,}" if left > _COUNTED else f"{left:,}"
+            self._out.note(f"{self._sent:,} sent in {now - self._began:.0f} s, {due} due.")
+
+
+def _loop(out: Output, interval: float, workers: int) -> None:
     stop = threading.Event()
-
-    def sent(run: FeedRun) -> None:
-        _say(out, run)
-        if stop.is_set():
-            raise _Stopped
-
     with stopping(stop):
         out.note("Sending what is due until stopped.")
         while not stop.is_set():
-            _look_after_databases()
+            look_after_databases()
             try:
-                feeds.deliver(progress=sent)
-            except _Stopped:
-                break
+                feeds.deliver(progress=_Told(out), workers=workers, stop=stop, stay=interval)
             except (OperationalError, InterfaceError) as error:
                 out.note(f"The database did not answer ({type(error).__name__}); looking again in {interval:g} s.")
             stop.wait(interval)
         out.note("Stopped.")
-
-
-def _look_after_databases() -> None:
-    """What Django does for each request: a connection that broke, or is older than it may be, is made anew."""
-    for database in connections.all(initialized_only=True):
-        # A caller's transaction is the caller's.
-        if not database.in_atomic_block:
-            database.close_if_unusable_or_obsolete()

@@ -5,22 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from apiconnector import conf
+from apiconnector.feeds.files import remove_orphans
+from apiconnector.feeds.pruning import CHUNK, count_prunable, prune_runs
 from apiconnector.management.output import counted
-from apiconnector.models import AuthorizationAttempt, ConnectionEvent, FeedRun
+from apiconnector.models import AuthorizationAttempt, ConnectionEvent
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from django.db.models import QuerySet
 
     from apiconnector.management.output import Output
 
-#: Rows removed by one statement: each is its own transaction, and a large table is never locked for long.
-CHUNK = 500
+#: Submitted files that no run needs are removed then: the transaction that stored a younger one may be open still.
+ORPHANED = timedelta(days=1)
 
 
 def add_parsers(jobs: Any) -> None:
@@ -34,38 +33,26 @@ def prune_records(out: Output, options: dict[str, Any]) -> int:
     """Remove ended runs and events older than the retention time, and attempts nobody can come back to."""
     days = conf.retention_days()
     before = timezone.now() - timedelta(days=days)
-    old: tuple[tuple[str, QuerySet[Any]], ...] = (
-        ("run", prunable_runs(before)),
-        ("event", ConnectionEvent.objects.filter(at__lt=before)),
-        ("authorization attempt", AuthorizationAttempt.objects.prunable()),
-    )
+    events = ConnectionEvent.objects.filter(at__lt=before)
+    attempts = AuthorizationAttempt.objects.prunable()
     if options["dry_run"]:
-        counts = [counted(rows.count(), noun) for noun, rows in old]
+        counts = [count_prunable(before), events.count(), attempts.count()]
     else:
-        counts = [counted(_remove(rows, noun, out), noun) for noun, rows in old]
+        said = prune_runs(before, progress=lambda removed: out.note(f"{counted(removed, 'run')} removed so far"))
+        counts = [said, _remove(events, "event", out), _remove(attempts, "authorization attempt", out)]
+        if files := remove_orphans(timezone.now() - ORPHANED):
+            out.note(f"{counted(files, 'submitted file')} that no run needs removed")
     done = "Would remove" if options["dry_run"] else "Removed"
-    out.line(f"{done} {counts[0]} and {counts[1]} older than {counted(days, 'day')}, and {counts[2]}.")
-    return 0
-
-
-def prunable_runs(before: datetime) -> QuerySet[FeedRun]:
-    """Runs that ended before a time.
-
-    Never one that is still to be sent, nor one of which nobody knows whether it was sent: a person decides on that.
-    """
-    ended = [FeedRun.Status.SUCCEEDED, FeedRun.Status.FAILED, FeedRun.Status.DEAD, FeedRun.Status.SKIPPED]
-    # created_at has the index; a run that waited for long is kept from its end on.
-    return (
-        FeedRun.objects.filter(status__in=ended, created_at__lt=before)
-        .filter(Q(finished_at__lt=before) | Q(finished_at__isnull=True))
-        .exclude(outcome=FeedRun.Outcome.UNKNOWN)
+    out.line(
+        f"{done} {counted(counts[0], 'run')} and {counted(counts[1], 'event')} older than {counted(days, 'day')}, and "
+        f"{counted(counts[2], 'authorization attempt')}."
     )
+    return 0
 
 
 def _remove(rows: QuerySet[Any], noun: str, out: Output) -> int:
     removed = 0
     while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
-        # The condition is asked again: a run may have been set to be sent anew since.
         removed += rows.filter(pk__in=keys).delete()[0]
         if len(keys) < CHUNK:
             break

@@ -1,6 +1,6 @@
 """The filters of placeholders: ``{{ name|filter:argument }}``.
 
-Those that Django has too do the same here, as far as they are pure: nothing is escaped, localized or marked safe, and
+Those that Django has too do the same here, as far as they are pure: nothing is localized or marked safe, and
 what doesn't fit is an error where Django's give empty text. Left out is what can fill memory (``ljust``, ``rjust``,
 ``center``, ``stringformat``) and what reads attributes or calls.
 """
@@ -43,7 +43,9 @@ FILTERS: Final[Mapping[str, Filter | Fallback]] = {
 
 #: What filters of other languages are called here.
 _ELSEWHERE: Final = {
-    **dict.fromkeys(("safe", "escape", "force_escape", "escapejs", "e"), "nothing is escaped here: leave it out"),
+    "safe": "nothing is escaped here: leave it out",
+    **dict.fromkeys(("e", "xml", "html", "escapexml"), "write escape"),
+    "escapejs": "write json",
     "replace": 'write split:"old"|join:"new"',
     "trim": "write strip",
     "round": "write floatformat:0, and int behind it for a number",

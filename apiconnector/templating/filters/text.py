@@ -1,17 +1,40 @@
-"""Filters that make text of text. None of them escapes or localizes anything."""
+"""Filters that make text of text. Nothing is localized, and nothing escaped but by the filter for that."""
 
 from __future__ import annotations
 
 import base64
+import html
 import json
-from typing import Any
+import re
+from typing import Any, Final
 from urllib.parse import quote
 
 from django.template import defaultfilters
 from django.utils.text import slugify
 
-from apiconnector.templating.filters.base import ANY, MAX_ITEMS, NUMBER, TEXT, Argument, Filter, UnfitError
+from apiconnector.templating.files import REFERENCE, FileContent, is_file, references
+from apiconnector.templating.filters.base import (
+    ANY,
+    MAX_ITEMS,
+    NUMBER,
+    ONE_VALUE,
+    TEXT,
+    Argument,
+    Filter,
+    Kinds,
+    UnfitError,
+)
+from apiconnector.templating.kinds import as_text
 from apiconnector.templating.plain import plain
+
+#: The characters that XML 1.0 section 2.2 has no way to write, escaped or not.
+_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+CONTENT = Kinds(
+    "text, or a file",
+    lambda value: isinstance(value, str | int | float) or is_file(value),
+    lambda value: value if is_file(value) else as_text(value),
+    ONE_VALUE,
+)
 
 
 def not_empty(argument: str) -> None:
@@ -54,7 +77,9 @@ def _bytes(value: str) -> bytes:
     raise UnfitError("takes text that UTF-8 can write, not half of a surrogate pair")
 
 
-def _base64(value: str) -> str:
+def _base64(value: Any) -> Any:
+    if is_file(value):
+        return FileContent(value[REFERENCE])
     return base64.b64encode(_bytes(value)).decode()
 
 
@@ -71,7 +96,13 @@ def _is_ascii(argument: str) -> None:
         raise UnfitError("takes behind the colon only characters of ASCII")
 
 
+def _escaped(value: str) -> str:
+    return html.escape(_NOT_IN_XML.sub("", value))
+
+
 def _json(value: Any) -> str:
+    if references(value):
+        raise UnfitError("can't write a file; name its name, size or content_type, or put the filter base64 behind it")
     try:
         return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
     except ValueError as error:
@@ -80,11 +111,13 @@ def _json(value: Any) -> str:
 
 
 FILTERS = (
-    Filter("base64", _base64, TEXT, "text"),
+    Filter("base64", _base64, CONTENT, "text"),
     Filter("base64url", _base64url, TEXT, "text"),
     Filter("capfirst", lambda value: value[:1].upper() + value[1:], TEXT, "text"),
     Filter("concat", _concat, TEXT, "text", Argument(TEXT, "concat:last_name")),
     Filter("cut", _cut, TEXT, "text", Argument(TEXT, 'cut:" "', not_empty)),
+    Filter("escape", _escaped, TEXT, "text"),
+    Filter("force_escape", _escaped, TEXT, "text"),
     Filter("json", _json, ANY, "text"),
     Filter("lower", str.lower, TEXT, "text"),
     Filter("slugify", lambda value: str(slugify(value)), TEXT, "text"),

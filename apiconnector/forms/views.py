@@ -1,7 +1,4 @@
-"""Hand over what a valid form brought to the feeds of a trigger: a mixin for class-based views, a decorator for others.
-
-Both keep the visitor out of it: data that no feed can keep is logged as an error, and the view goes on.
-"""
+"""Submit what a valid form brought: a mixin for class-based views, a decorator for others."""
 
 from __future__ import annotations
 
@@ -10,25 +7,21 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router, transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
 from django.views.generic.edit import FormMixin
 
-from apiconnector.exceptions import InvalidFeedData
-from apiconnector.models import FeedRun
-from apiconnector.redaction import get_logger
-from apiconnector.shortcuts import submit
+from apiconnector.feeds.outbox import refresh
+from apiconnector.forms.submitting import name_of, one_transaction, submit_or_log
+from apiconnector.forms.visitors import tell_visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
 
-__all__ = ["FeedFormMixin", "FeedRequest", "submits_to"]
-
-logger = get_logger(__name__)
+    from apiconnector.models import FeedRun
 
 P = ParamSpec("P")
 
@@ -43,6 +36,9 @@ class FeedFormMixin:
 
     #: What the feeds listen to, such as ``"contact-form"``.
     trigger: str = ""
+    #: The runs of what was submitted, once ``form_valid()`` has been called. Where they were sent at once, they are as
+    #: they were after that.
+    feed_runs: Sequence[FeedRun] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse an order of bases in which nothing would ever be submitted: Django's views don't call further."""
@@ -69,10 +65,13 @@ class FeedFormMixin:
         """
         if not self.trigger:
             raise ImproperlyConfigured(f'{type(self).__qualname__} needs a trigger, such as trigger = "contact-form".')
-        with _one_transaction():
+        with one_transaction():
             response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # it is the view that has it
             if form.is_valid():
-                _submit(self.trigger, partial(self.get_feed_data, form), _name(type(self)), "get_feed_data()")
+                get_data = partial(self.get_feed_data, form)
+                self.feed_runs = submit_or_log(self.trigger, get_data, name_of(type(self)), "get_feed_data()")
+                tell_visitor(self.request, self.feed_runs)  # type: ignore[attr-defined]  # likewise
+        refresh(self.feed_runs)
         return response
 
 
@@ -105,11 +104,11 @@ def submits_to(
         view: Callable[Concatenate[FeedRequest, P], HttpResponseBase],
     ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         _require_function_view(view)
-        name = _name(view)
+        name = name_of(view)
 
         @wraps(view)
         def wrapped(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            request.submit_feed = partial(_submit_from_view, trigger, name)
+            request.submit_feed = partial(_submit_from_view, request, trigger, name)
             return view(request, *args, **kwargs)
 
         wrapped.feed_trigger = trigger  # type: ignore[attr-defined]  # tells a second decorator that one is there
@@ -125,45 +124,24 @@ def _require_function_view(view: Any) -> None:
         )
     if iscoroutinefunction(view):
         raise ImproperlyConfigured(
-            f"submits_to is for synchronous views, and {_name(view)} is async: "
+            f"submits_to is for synchronous views, and {name_of(view)} is async: "
             "call sync_to_async(submit)(trigger, form.cleaned_data) in it."
         )
     if hasattr(view, "feed_trigger"):
         raise ImproperlyConfigured(
-            f"{_name(view)} already submits to “{view.feed_trigger}”. A view has one trigger; any number of "
+            f"{name_of(view)} already submits to “{view.feed_trigger}”. A view has one trigger; any number of "
             "feeds may listen to it. For another trigger, call submit() in the view."
         )
 
 
-def _submit_from_view(trigger: str, view: str, form: BaseForm | Mapping[str, Any], /) -> list[FeedRun]:
+def _submit_from_view(
+    request: HttpRequest, trigger: str, view: str, form: BaseForm | Mapping[str, Any], /
+) -> list[FeedRun]:
     data: Any = form
     if isinstance(form, BaseForm):
         if not form.is_valid():
             raise ValueError(f"{view} submits a form that is not valid: call submit_feed() after form.is_valid().")
         data = form.cleaned_data
-    return _submit(trigger, lambda: data, view, "submit_feed({…})")
-
-
-def _submit(trigger: str, get_data: Callable[[], Any], view: str, way_out: str) -> list[FeedRun]:
-    try:
-        return submit(trigger, get_data())
-    except InvalidFeedData as error:
-        # Raised before any SQL: what the form saves is not in danger. Without the traceback, whose frames hold what
-        # the visitor typed.
-        logger.error(  # noqa: TRY400 - see above
-            "%s submitted nothing to “%s”, because a field can't be kept: %s Hand over other data with %s.",
-            view,
-            trigger,
-            error,
-            way_out,
-        )
-        return []
-
-
-def _one_transaction() -> transaction.Atomic:
-    return transaction.atomic(using=router.db_for_write(FeedRun))
-
-
-def _name(view: Any) -> str:
-    # A functools.partial has no name.
-    return f"{view.__module__}.{view.__qualname__}" if hasattr(view, "__qualname__") else repr(view)
+    runs = submit_or_log(trigger, lambda: data, view, "submit_feed({…})")
+    tell_visitor(request, runs)
+    return runs

@@ -1,0 +1,1 @@
+"""Feeds: what is sent, when, and what is kept of it."""

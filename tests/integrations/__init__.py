@@ -1,0 +1,1 @@
+"""What the docs say of other packages, run with them: ``python -m pytest tests/integrations``."""

@@ -1,0 +1,5 @@
+"""Wagtail serves all pages."""
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("wagtail.urls"))]

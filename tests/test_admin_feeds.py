@@ -1,0 +1,214 @@
+"""The feed's page in the admin: the table of its body, the dry run, and sending by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import responses
+from django.contrib.auth.models import Permission, User
+
+from apiconnector.models import Feed, FeedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+
+    from apiconnector.models import Connection
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/apiconnector/feed/add/"
+DRY_RUN = "/admin/apiconnector/feed/dry-run/"
+ROWS = [
+    ("customer.email", "text", "{{ email }}"),
+    ("customer.address[0].city", "text", "{{ city }}"),
+    ("source", "text", "site"),
+    ("score", "json", "12.50"),
+    ("vip", "json", "true"),
+    ("nothing", "json", "null"),
+    ("", "text", ""),
+]
+BODY = {
+    "customer": {"email": "{{ email }}", "address": [{"city": "{{ city }}"}]},
+    "source": "site",
+    "score": 12.5,
+    "vip": True,
+    "nothing": None,
+}
+
+
+def posted(connection: Connection, rows: Any = ROWS, **changed: Any) -> dict[str, Any]:
+    """The form as a browser sends it."""
+    return {
+        "name": "Lead", "slug": "lead", "connection": connection.pk, "trigger": "contact", "is_active": "on",
+        "method": "POST", "path": "leads", "body_format": "json", "body": "", "body-as": "table",
+        "body-target": [row[0] for row in rows], "body-kind": [row[1] for row in rows],
+        "body-value": [row[2] for row in rows], "empty_values": "keep", "query": "{}", "headers": "{}",
+        "response_values": "{}", "max_attempts": 14, "retry_delay": 10, "body_limit": 10000,
+        **changed,
+    }  # fmt: skip
+
+
+def person(*permissions: str) -> User:
+    user = User.objects.create_user("ada", password="-", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+class TestTable:
+    def test_it_is_saved_as_the_json_it_makes(self, admin_client: Client, bearer: Connection) -> None:
+        response = admin_client.post(ADD, posted(bearer))
+        assert response.status_code == 302, response.context["adminform"].form.errors
+        assert Feed.objects.get().body == BODY
+        assert list(Feed.objects.get().body) == list(BODY)
+
+    def test_what_is_saved_is_shown_as_a_table_and_kept(self, admin_client: Client, bearer: Connection) -> None:
+        admin_client.post(ADD, posted(bearer))
+        page = admin_client.get(f"/admin/apiconnector/feed/{Feed.objects.get().pk}/change/")
+        shown = (
+            page.context["adminform"]
+            .form["body"]
+            .field.widget.get_context("body", page.context["adminform"].form["body"].value(), {})["mapping"]
+        )
+        assert shown["as"] == "table"
+        assert [row for row in shown["rows"] if row[0]] == [
+            *ROWS[:3], ("score", "json", "12.5"), *ROWS[4:6]
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("rows", "said"),
+        [
+            ([("", "text", "x")], "Row 1: enter a target"),
+            ([("a", "text", "x"), ("b", "json", "yes")], "Row 2, b: this is no JSON"),
+            ([("a", "text", "x"), ("", "text", ""), ("a.b", "text", "y")], "Row 3:"),
+            ([("a[1]", "text", "x")], "Row 1:"),
+            ([("a", "text", "{{ email")], "{{"),
+        ],
+    )
+    def test_what_makes_no_json_is_said_and_shown_again(
+        self, admin_client: Client, bearer: Connection, rows: Any, said: str
+    ) -> None:
+        response = admin_client.post(ADD, posted(bearer, rows))
+        assert response.status_code == 200
+        assert said in str(response.context["adminform"].form.errors["body"])
+        for target, _, value in rows:
+            assert f'value="{target}"' in response.text
+            assert f'value="{value}"' in response.text
+        assert not Feed.objects.exists()
+
+    def test_a_text_is_kept_as_it_is(self, admin_client: Client, bearer: Connection) -> None:
+        xml = "<lead>\n  <email>{{ email }}</email>\n</lead>"
+        admin_client.post(
+            ADD, posted(bearer, **{"body_format": "text", "body-as": "text", "body-text": xml.replace("\n", "\r\n")})
+        )
+        assert Feed.objects.get().body == xml
+        page = admin_client.get(f"/admin/apiconnector/feed/{Feed.objects.get().pk}/change/")
+        assert "&lt;email&gt;{{ email }}&lt;/email&gt;" in page.text
+
+    @pytest.mark.parametrize("body", [[["a", "1"], ["a", "2"]], [], {}, {"a": {}}, {"a.b": 1}, {"": 1}, [1, [2]]])
+    def test_json_comes_back_as_it_was_saved(
+        self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed], body: Any
+    ) -> None:
+        """Whatever way it is shown in, a form that is saved untouched changes nothing."""
+        feed = make_feed(bearer, body_format="json", body=body)
+        url = f"/admin/apiconnector/feed/{feed.pk}/change/"
+        field = admin_client.get(url).context["adminform"].form["body"]
+        shown = field.field.widget.get_context("body", field.value(), {})["mapping"]
+        rows = [row for row in shown["rows"] if row[0] or row[2]] or [("", "text", "")]
+        admin_client.post(url, posted(bearer, rows, **{"body-as": shown["as"], "body": shown["json"]}))
+        feed.refresh_from_db()
+        assert feed.body == body or (feed.body is None and body in ({}, []))
+
+    def test_without_a_way_the_json_counts(self, admin_client: Client, bearer: Connection) -> None:
+        fields = {
+            name: value for name, value in posted(bearer, body='{"a": 1}').items() if not name.startswith("body-")
+        }
+        admin_client.post(ADD, fields)
+        assert Feed.objects.get().body == {"a": 1}
+
+
+class TestDryRun:
+    @responses.activate
+    def test_it_shows_the_exact_request_and_sends_nothing(self, admin_client: Client, bearer: Connection) -> None:
+        sample = {"email": "ada@example.org", "city": "London"}
+        page = admin_client.post(
+            DRY_RUN, posted(bearer, **{"apiconnector-sample": json.dumps(sample)}),
+            headers={"X-Requested-With": "fetch"},
+        )  # fmt: skip
+        assert page.status_code == 200
+        assert "POST https://api.example.com/v1/leads" in page.text
+        assert "ada@example.org" in page.text
+        assert "London" in page.text
+        assert "canary-bearer-key" not in page.text
+        assert "[redacted]" in page.text
+        assert not Feed.objects.exists()
+        assert not FeedRun.objects.exists()
+        assert len(responses.calls) == 0
+
+    def test_what_is_missing_is_said(self, admin_client: Client, bearer: Connection) -> None:
+        page = admin_client.post(DRY_RUN, posted(bearer, **{"apiconnector-sample": '{"email": "a"}'}))
+        assert "city" in page.text
+        assert "errorlist" in page.text
+
+    @pytest.mark.parametrize("sample", ["[1]", "{", "nonsense", "[" * 5000])
+    def test_sample_data_that_is_no_object(self, admin_client: Client, bearer: Connection, sample: str) -> None:
+        page = admin_client.post(DRY_RUN, posted(bearer, **{"apiconnector-sample": sample}))
+        assert page.status_code == 200
+        assert "Enter a JSON object" in page.text
+
+    def test_a_form_that_is_empty(self, admin_client: Client) -> None:
+        page = admin_client.post(DRY_RUN, {})
+        assert page.status_code == 200
+        assert "required" in page.text
+
+    def test_permissions(self, client: Client, bearer: Connection) -> None:
+        client.force_login(person("view_feed"))
+        assert client.post(DRY_RUN, posted(bearer)).status_code == 403
+        assert client.get(DRY_RUN).status_code == 405
+
+
+class TestSend:
+    @responses.activate
+    def test_it_sends_and_shows_what_came_back(
+        self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed]
+    ) -> None:
+        feed = make_feed(bearer, body_format="json", body={"email": "{{ email }}"})
+        responses.post("https://api.example.com/v1/leads", json={"id": "L-7"}, status=201, headers={"X-Kind": "lead"})
+        page = admin_client.post(
+            f"/admin/apiconnector/feed/{feed.pk}/send/", {"apiconnector-sample": '{"email": "ada@example.org"}'}
+        )
+        run = FeedRun.objects.get()
+        assert page.status_code == 200
+        for text in ("201", "X-Kind: lead", "L-7", f"/admin/apiconnector/feedrun/{run.pk}/change/", "Succeeded"):
+            assert text in page.text
+        assert json.loads(responses.calls[0].request.body or "") == {"email": "ada@example.org"}
+
+    def test_a_feed_that_is_off_is_not_sent(
+        self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed]
+    ) -> None:
+        feed = make_feed(bearer, is_active=False)
+        page = admin_client.post(f"/admin/apiconnector/feed/{feed.pk}/send/")
+        assert "switched off" in page.text
+        assert not FeedRun.objects.exists()
+
+    def test_permissions(self, client: Client, bearer: Connection, make_feed: Callable[..., Feed]) -> None:
+        feed = make_feed(bearer)
+        client.force_login(person("view_feed", "change_feed"))
+        url = f"/admin/apiconnector/feed/{feed.pk}/send/"
+        assert client.post(url).status_code == 403
+        assert "data-apiconnector-send" not in client.get(f"/admin/apiconnector/feed/{feed.pk}/change/").text
+        assert client.get(url).status_code == 405
+        assert not FeedRun.objects.exists()
+
+    @responses.activate
+    def test_who_may_not_see_bodies_sees_none(
+        self, client: Client, bearer: Connection, make_feed: Callable[..., Feed]
+    ) -> None:
+        feed = make_feed(bearer, body=None, body_format="none")
+        responses.post("https://api.example.com/v1/leads", json={"id": "L-7"})
+        client.force_login(person("view_feed", "send_feed"))
+        page = client.post(f"/admin/apiconnector/feed/{feed.pk}/send/")
+        assert "answered 200" in page.text
+        assert "L-7" not in page.text
