@@ -5,6 +5,7 @@ Without a folder only the pictures of the docs are made, into ``docs/img``.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -35,16 +36,25 @@ IN_DOCS = {
     "run": "run",
     "run-refused": "feed-run",
     "feed": "mapping",
+    "feed-dry-run": "dry-run",
     "connection-add": "picker",
 }
 #: Of these the lower part matters, too.
 IN_DOCS_TALL = {"run-refused": 1600}
+#: What is in the middle of others.
+IN_VIEW = {"feed": ".field-body", "feed-dry-run": "[data-apiconnector-try]"}
 DOCS_PORTS = (8000, 8001)
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
     "narrow": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
 }
+#: What the table of a feed gets beside what is there.
+MAPPED = [
+    ("customer.address[0].name", "text", "{{ name }}"),
+    ("customer.tags[0]", "text", "website"),
+    ("customer.newsletter", "json", "true"),
+]
 LEAD = {"name": "Ada Lovelace", "email": "ada@example.org", "message": "Do you deliver on Sundays, too?"}
 
 
@@ -65,6 +75,8 @@ def make(folder: Path, *, in_docs: bool = False) -> list[Path]:
                 page.wait_for_load_state("networkidle")
                 if in_docs and name == "run":
                     page.locator(".field-shown_attempts").scroll_into_view_if_needed()
+                if in_docs and name in IN_VIEW:
+                    page.locator(IN_VIEW[name]).evaluate("element => element.scrollIntoView({block: 'center'})")
                 if in_docs and name in IN_DOCS_TALL:
                     page.set_viewport_size({"width": 1200, "height": IN_DOCS_TALL[name]})
                 page.screenshot(path=path, scale="css", full_page=not in_docs, animations="disabled")
@@ -184,7 +196,16 @@ def _forms(page: Page, running: World, shoot: Shoot) -> None:
     shoot(page, "connection-guide")
     page.goto(running.admin("feed/"))
     page.get_by_role("link", name="New lead", exact=True).click()
+    rows = page.locator("[data-way=table] tbody tr")
+    expect(rows.first).to_be_visible()
+    for row, (target, kind, value) in zip(rows.all()[-3:], MAPPED, strict=True):
+        row.get_by_label("Target").fill(target)
+        row.get_by_label("Kind").select_option(kind)
+        row.get_by_label("Field or value").fill(value)
+    page.get_by_label("Sample data").fill(json.dumps(LEAD, indent=2))
+    expect(page.locator("[data-apiconnector-result]")).to_contain_text('"newsletter": true')
     shoot(page, "feed")
+    shoot(page, "feed-dry-run")
 
 
 if __name__ == "__main__":
