@@ -1,7 +1,7 @@
 """A round: everything that is due, sent by so many threads at once, and by as many processes as there are.
 
 Runs are read a page at a time, the longest due first, and each is claimed by the thread that sends it. Two processes
-that read the same page part after the first run they both wanted. Nothing is claimed ahead: a killed process leaves to
+that read the same page part when they first want the same run. Nothing is claimed ahead: a killed process leaves to
 others what it was just sending.
 
 So that an API that takes its time holds up no other: one connection gets at most half of the threads, and so do all
@@ -173,6 +173,8 @@ class Round:
                 self._progress(done)
         elif not is_away:
             self._lost.add((run.pk, run.next_attempt_at))
+            # Whoever has it goes through the same page.
+            self._page.clear()
             if self._left is not None:
                 self._left += 1
         self._look_at = 0.0
@@ -246,9 +248,10 @@ class Round:
             if self._cut_off is None and found:
                 self._cut_off = clock.now()
             again = {run.pk for run in found if (run.pk, run.next_attempt_at) in self._lost}
-            if self._lost:
-                # Somebody else sends, too, and the longest due one is what everybody wants.
-                random.shuffle(found)
+            if self._lost and found:
+                # Somebody else sends, too, and begins with the longest due: this begins anywhere, until they meet.
+                at = random.randrange(len(found))  # noqa: S311 - no secret
+                found = found[at:] + found[:at]
             self._page.extend(run for run in found if run.pk not in again)
             self._stubborn |= again
             if self._page or not again:
