@@ -107,7 +107,7 @@ def test_the_shortcuts_load_what_sending_needs() -> None:
 
 def late_packages() -> list[str]:
     found = [path for path in PACKAGE.rglob("__init__.py") if "imported_late(" in path.read_text(encoding="utf-8")]
-    return sorted(".".join(path.parent.relative_to(ROOT).parts) for path in found)
+    return sorted(".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in found)
 
 
 def names_by_module(package: str) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
