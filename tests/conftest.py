@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from apiconnector.feeds import takeup
 from apiconnector.models import Connection, Feed, ahead, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from django.contrib.auth.models import User
 
@@ -31,6 +32,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """What a test left to be written later is over before the next one: it would hold the lock of SQLite's file."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "apiconnector-unsaved":
+            thread.join(5)
 
 
 @pytest.fixture(autouse=True)

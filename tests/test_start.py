@@ -112,7 +112,7 @@ def late_packages() -> list[str]:
 
 def names_by_module(package: str) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """The names that a package tells type checkers, and those it finds late, by the module they are in."""
-    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE.parent / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
     (both,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     told = {
         str(node.module).removeprefix(f"{package}."): {alias.name for alias in node.names}
