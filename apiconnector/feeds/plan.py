@@ -53,7 +53,10 @@ def levels_of(trigger: str) -> list[list[Step]]:
     """
     if not trigger or not is_findable(trigger):
         return []
-    feeds = {feed.pk: feed for feed in Feed.objects.filter(trigger=trigger).select_related("connection")}
+    feeds = {
+        feed.pk: feed
+        for feed in Feed.objects.filter(trigger=trigger).select_related("connection").order_by("name", "pk")
+    }
     order = {pk: feed.after_id for pk, feed in feeds.items()}
     wanted = {pk for feed in feeds.values() if feed.is_active for pk in following.chain(feed.pk, order)}
     levels: list[list[Step]] = []

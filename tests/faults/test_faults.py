@@ -43,6 +43,8 @@ def played(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[di
         futures = {name: beside.submit(play, name) for name in chosen if FAULTS[name].mostly_waits}
         wait(futures.values())
         futures |= {name: alone.submit(play, name) for name in chosen if name not in futures}
+        # Each of the tests below empties the tables at its end, which they share on a server.
+        wait(futures.values())
         yield futures
 
 
