@@ -78,43 +78,10 @@ class Cursor(Way):
 
 
 @dataclass(frozen=True)
-class PageNumber(Way):
-    """Pages are numbered; an empty one is behind the last.
+class _Counted(Way):
+    """A number that goes up, sent as ``param``; an empty page is behind the last."""
 
-    ``more`` is an expression on ``{status, headers, body}``: where it is false, that was the last page.
-    """
-
-    param: str = "page"
-    start: int = 1
-    more: str = ""
-
-    is_counted = True
-
-    def __post_init__(self) -> None:
-        """Raise ``ExpressionError`` for an expression that can't be read."""
-        if self.more:
-            compile_expression(self.more)
-
-    def first(self) -> Step:
-        """The page where counting starts."""
-        return self._step(self.start)
-
-    def following(self, page: Answered) -> Step | None:
-        """The next number."""
-        return self._step(self.start + page.number) if _goes_on(self.more, page) else None
-
-    def _step(self, number: int) -> Step:
-        return Step(str(number), ((self.param, str(number)),))
-
-
-@dataclass(frozen=True)
-class Offset(Way):
-    """Each request says how many items to pass over: as many as came. An empty page is behind the last.
-
-    ``more`` is an expression on ``{status, headers, body}``: where it is false, that was the last page.
-    """
-
-    param: str = "offset"
+    param: str = ""
     start: int = 0
     more: str = ""
 
@@ -129,12 +96,37 @@ class Offset(Way):
         """Where counting starts."""
         return self._step(self.start)
 
+    def _step(self, number: int) -> Step:
+        return Step(str(number), ((self.param, str(number)),))
+
+
+@dataclass(frozen=True)
+class PageNumber(_Counted):
+    """Pages are numbered; an empty one is behind the last.
+
+    ``more`` is an expression on ``{status, headers, body}``: where it is false, that was the last page.
+    """
+
+    param: str = "page"
+    start: int = 1
+
+    def following(self, page: Answered) -> Step | None:
+        """The next number."""
+        return self._step(self.start + page.number) if _goes_on(self.more, page) else None
+
+
+@dataclass(frozen=True)
+class Offset(_Counted):
+    """Each request says how many items to pass over: as many as came. An empty page is behind the last.
+
+    ``more`` is an expression on ``{status, headers, body}``: where it is false, that was the last page.
+    """
+
+    param: str = "offset"
+
     def following(self, page: Answered) -> Step | None:
         """By what came, and not by what was asked for: many APIs give less than that."""
         return self._step(self.start + page.total) if _goes_on(self.more, page) else None
-
-    def _step(self, offset: int) -> Step:
-        return Step(str(offset), ((self.param, str(offset)),))
 
 
 @dataclass(frozen=True)
