@@ -32,7 +32,7 @@ def create(provider: str) -> None:
         name="Provider", slug="provider", base_url=f"{provider}/api", auth_method="oauth2_authorization_code",
         client_id="id", client_secret="secret", authorization_url=f"{provider}/authorize",
         token_url=f"{provider}/token", revocation_url=f"{provider}/revoke", scope="read", test_path="me",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     Feed.objects.create(
         name="Lead", slug="lead", trigger="contact", path="leads", body_format="json", body={}, connection=connection
     )

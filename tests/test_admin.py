@@ -29,7 +29,7 @@ def form(**fields: Any) -> dict[str, Any]:
         "scope_delimiter": " ", "pkce": "S256", "client_auth": "client_secret_post", "credential_in": "header",
         "default_headers": "{}", "default_params": "{}", "default_body": "{}", "allowed_hosts": "[]", "variables": "{}",
         "test_method": "GET",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     return {**values, **fields}
 
 
@@ -155,7 +155,7 @@ def test_a_connection_that_has_to_be_authorized_stays_on_its_page(admin_client: 
     sent = form(
         auth_method="oauth2_authorization_code", client_id="i", client_secret="s",
         authorization_url="https://p.example/a", token_url="https://p.example/t",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     response = admin_client.post(ADD, sent, follow=True)
     assert response.redirect_chain[0][0] == change_url(Connection.objects.get())
     assert b"Authorize</button>" in response.content
@@ -309,7 +309,7 @@ def test_a_feed_is_added_and_checked(admin_client: Client, bearer: Connection) -
         "path": "leads", "body_format": "json", "body": '{"a": "{{ b }}"}', "query": "{}", "headers": "{}",
         "response_values": '{"id": "body.id"}', "max_attempts": "14", "retry_delay": "10", "empty_values": "keep",
         "body_limit": "10000",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     url = "/admin/apiconnector/feed/add/"
     assert set(errors(admin_client.post(url, {**sent, "body": '{"a": "{{ b"}'}))) == {"body"}
     assert admin_client.post(url, sent).status_code == 302

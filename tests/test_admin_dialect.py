@@ -237,7 +237,7 @@ class TestJsonOfTheWhole:
         ({"preset": "x" * 51}, "preset"),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else None,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_what_is_wrong_is_said_at_its_input(admin_client: Client, fields: dict[str, str], named: str) -> None:
     page = admin_client.post(ADD, form(**fields))
     assert page.status_code == 200
@@ -258,7 +258,7 @@ def test_what_is_wrong_is_said_at_its_input(admin_client: Client, fields: dict[s
         {"keep_from_token": {"a": {}}}, {"token_params": {"a": ["b", {"c": None}]}, "x": "</textarea><script>"},
     ],
     ids=str,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_a_stored_dialect_that_cant_be_read_is_shown_and_can_be_put_right(
     admin_client: Client, make_connection: Make, dialect: Any
 ) -> None:
@@ -380,7 +380,7 @@ class TestSecretVariables:
         submit(admin_client, connection, secret_variables='{"new": "canary-new"}')
         assert Connection.objects.get().secret_variables.reveal() == {
             "second_key": "k-canary-2", "third": "canary-3", "new": "canary-new",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         submit(admin_client, connection, **{"secret_variables-remove": "on"})
         assert set(Connection.objects.get().secret_variables.reveal()) == {"second_key", "third"}
         page = submit(admin_client, connection, **{"variable_third-remove": "on"})
@@ -413,7 +413,7 @@ class TestSecretVariables:
         submit(
             admin_client, connection, variable_third="canary-new", variable_second_key="k-2",
             **{"secret_variables-remove": "on"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert Connection.objects.get().secret_variables.reveal() == {"second_key": "k-2", "third": "canary-new"}
 
     def test_sealed_ones_are_typed_again(self, admin_client: Client, make_connection: Make) -> None:

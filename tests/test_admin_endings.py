@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 CODE = {
     "auth_method": "oauth2_authorization_code", "client_id": "id", "client_secret": "canary-secret",
     "authorization_url": "https://idp.example.com/authorize", "token_url": "https://idp.example.com/token",
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def make(make_connection: Callable[..., Connection]) -> Callable[..., Connection
         Token.objects.create(
             connection=connection, access_token="a", refresh_token="r", issued_at=now - ago,
             refresh_expires_at=now + refresh_left if refresh_left else None,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         return connection
 
     return made

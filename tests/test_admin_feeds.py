@@ -48,7 +48,7 @@ def posted(connection: Connection, rows: Any = ROWS, **changed: Any) -> dict[str
         "body-value": [row[2] for row in rows], "empty_values": "keep", "query": "{}", "headers": "{}",
         "response_values": "{}", "max_attempts": 14, "retry_delay": 10, "body_limit": 10000,
         **changed,
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
 
 
 def person(*permissions: str) -> User:
@@ -75,7 +75,7 @@ class TestTable:
         assert shown["as"] == "table"
         assert [row for row in shown["rows"] if row[0]] == [
             *ROWS[:3], ("score", "json", "12.5"), *ROWS[4:6]
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
 
     @pytest.mark.parametrize(
         ("rows", "said"),
@@ -136,7 +136,7 @@ class TestDryRun:
         page = admin_client.post(
             DRY_RUN, posted(bearer, **{"apiconnector-sample": json.dumps(sample)}),
             headers={"X-Requested-With": "fetch"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert page.status_code == 200
         assert "POST https://api.example.com/v1/leads" in page.text
         assert "ada@example.org" in page.text

@@ -38,7 +38,7 @@ CODE = {
     "authorization_url": "https://idp.example.com/authorize",
     "token_url": "https://idp.example.com/token",
 }
-CLIENT = {**{name: CODE[name] for name in ("client_id", "client_secret", "token_url")}, "auth_method": "oauth2_client_credentials"}  # fmt: skip
+CLIENT = {**{name: CODE[name] for name in ("client_id", "client_secret", "token_url")}, "auth_method": "oauth2_client_credentials"}  # fmt: skip  # in rows
 #: The token of a site whose host ALLOWED_HOSTS does not name.
 COPIED = {"access_token": "a", "refresh_token": "r", "site": "https://elsewhere.example.com"}
 MOVED = {"base_url": "https://other.example.com"}
@@ -200,7 +200,7 @@ class TestConnections:
         page = admin_client.get(CONNECTIONS)
         assert {row.slug: row.last_use for row in page.context["cl"].result_list} == {
             used.slug: latest.created_at, "unused": None,
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         assert "never" in page.content.decode()
         latest.finished_at = timezone.now() + timedelta(seconds=5)
         latest.save()
@@ -222,21 +222,21 @@ class TestRuns:
         found = FeedRun.objects.create(
             feed=run.feed, connection=run.connection, idempotency_key="order-77", error="time_out",
             error_message="The API did not answer.",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert list(admin_client.get(RUNS, {"q": text}).context["cl"].result_list) == [found]
 
     @pytest.mark.parametrize("name", ["status__exact", "outcome__exact", "feed__id__exact", "connection__id__exact"])
     def test_the_list_is_filtered(
         self, admin_client: Client, run: FeedRun, make_connection: Callable[..., Connection],
         make_feed: Callable[..., Feed], name: str,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         other = make_feed(make_connection(slug="other"), slug="other")
         waiting = FeedRun.objects.create(feed=other, connection=other.connection)
         for row in (run, waiting):
             value: Any = {
                 "status__exact": row.status, "outcome__exact": row.outcome,
                 "feed__id__exact": row.feed_id, "connection__id__exact": row.connection_id,
-            }[name]  # fmt: skip
+            }[name]  # fmt: skip  # in rows
             if value != "":
                 assert list(admin_client.get(RUNS, {name: value}).context["cl"].result_list) == [row]
 
@@ -285,7 +285,7 @@ class TestRuns:
             {"response": {"body": "x" * 2_000_000}}, {"response": {"body": "1" * 9_000}},
         ],
         ids=["none", "text", "list", "empty", "kinds", "more kinds", "surrogates", "deep", "deeper", "huge", "number"],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_odd_attempts_are_shown(self, admin_client: Client, run: FeedRun, attempt: Any) -> None:
         FeedRun.objects.filter(pk=run.pk).update(attempts=[attempt])
         response = admin_client.get(change_page(run))
@@ -330,7 +330,7 @@ class TestTest:
         for text in (
             "200", "Account: &lt;b&gt;Ada", "Account id: 7", "GET https://api.example.com/v1",
             "X-Echo: Bearer [redacted]", "Set-Cookie: [redacted]", "&quot;id&quot;: 7",
-        ):  # fmt: skip
+        ):  # fmt: skip  # in rows
             assert text in message
         assert "canary" not in message
         assert "<b>" not in message

@@ -334,7 +334,7 @@ def nonsense() -> Iterator[str]:
     "name",
     ["html", "utf8", "empty", "null", "list", "deep", "no-token", "number", "error-200", "control", "huge", "redirect",
      "down", "unavailable", "refused"],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_a_token_endpoint_that_answers_nonsense(
     site: Client, make_connection: Callable[..., Connection], admin_user: User, nonsense: str, name: str
 ) -> None:
@@ -342,7 +342,7 @@ def test_a_token_endpoint_that_answers_nonsense(
     connection = make_connection(
         auth_method="oauth2_authorization_code", client_id="id", client_secret="canary-secret", token_url=url,
         authorization_url="https://provider.example/authorize", base_url="https://api.example.com",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     state = state_of(press_authorize(site, connection))
     page = site.get(CALLBACK, {"state": state, "code": "canary-code"})
     assert page.status_code == 400

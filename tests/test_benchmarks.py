@@ -27,7 +27,7 @@ def benchmarks(*arguments: str, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", *arguments], capture_output=True, text=True, cwd=ROOT,
         env={**os.environ, **environment}, check=False, timeout=300,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def rows(text: str) -> list[list[str]]:

@@ -155,7 +155,7 @@ class TestTyping:
         Token.objects.create(connection=original, access_token="canary-a")
         for slug, base_url, expected in (
             ("same", original.base_url, "not_authorized"), ("evil", ELSEWHERE, "sealed")
-        ):  # fmt: skip
+        ):  # fmt: skip  # in rows
             for adding in (True, False):
                 row = Connection.objects.select_related("token").get(pk=original.pk)
                 row.pk, row.slug, row.base_url = None, f"{slug}-{adding}", base_url

@@ -109,7 +109,7 @@ class TestNotTyped:
             ),
         ],
         ids=lambda value: value.get("auth_method", "") if isinstance(value, dict) else None,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_the_page_names_hosts_and_fields_at_the_fields(
         self,
         admin_client: Client,
@@ -242,7 +242,7 @@ class TestWhoMayNot:
     def test_save_as_new(
         self, attacker: Client, admin_client: Client, make_connection: Callable[..., Connection],
         monkeypatch: pytest.MonkeyPatch,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         """A site may switch Django's button on: a copy has no secrets but those that are typed."""
         monkeypatch.setattr(ConnectionAdmin, "save_as", True)
         connection = make_connection(

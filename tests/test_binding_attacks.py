@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "basic": ({"auth_method": "basic", "username": "canary-user"}, {"Y2FuYXJ5LXVzZXI6"}),
     "none": ({"auth_method": "none", "secret_variables": {"s": "canary-variable"}, "default_headers": {"X-S": "{{ s }}"}}, {"canary-variable"}),
     "named": ({"auth_method": "none", "password": "canary-password", "default_params": {"p": "{{ password }}"}}, {"canary-password"}),
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 def command(*arguments: str) -> str:
@@ -219,7 +219,7 @@ def test_past_the_admin(how: Any, kind: str, column: str, world: World, tmp_path
 @pytest.mark.parametrize(
     "written",
     ["{evil}\\@{good}/token", "{good}@{evil}/token", "{evil}#@{good}/token", "{evil}\n/token", " {evil}/token", "{evil}?"],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_an_address_that_parsers_read_differently(written: str, world: World, tmp_path: Path) -> None:
     """Most are refused once more by what sends; none gets that far."""
     places = {name: getattr(world, name).url.removeprefix("http://") for name in ("good", "evil")}
@@ -345,7 +345,7 @@ def test_a_session_that_was_opened_before_sends_no_new_secret_to_the_old_host() 
         connection = Connection.objects.create(
             name="CRM", slug="crm", base_url=old.url, auth_method="bearer", api_key="canary-old",
             secret_variables={"s": "canary-old"}, default_headers={"X-S": "{{ s }}"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         used, unused = connection.session(), connection.session()
         assert used.get("x").ok
         row = Connection.objects.get(pk=connection.pk)

@@ -91,7 +91,7 @@ class TestHosts:
             "https://evil.example:99999/", "https://evil.example:0/", "https://evil .example/", "https://[::1%25eth0]/",
             "https://evil..example/", "javascript:alert(1)", "https://{{ oops }}/", "{{ oops }}", "https://{{", "\ud800",
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_what_is_no_host_is_new_and_not_shown(self, written: str) -> None:
         """It does not silently contribute nothing, and no other text passes for it."""
         (entry,) = named(base_url=written)
@@ -105,7 +105,7 @@ class TestHosts:
         ["evil.example", {"evil.example": 1}, [["evil.example"]], [5], [None], [""], ["."], ["*"], ["*.evil.example"],
          ["a@evil.example"], ["..evil.example"], ["evil.example\x00"], 7],
         ids=repr,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_allowed_hosts_that_are_none_are_new(self, allowed: Any) -> None:
         connection = Connection(base_url="https://api.example.com")
         before = connection.secret_hosts()
@@ -151,7 +151,7 @@ class TestVariables:
                 "listed": ["a"], "whole": "acme.example:8443",
             },
             **fields,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         (entry,) = connection.secret_hosts()
         assert entry == host if host else entry.startswith("?")
 
@@ -161,7 +161,7 @@ class TestVariables:
         connection = Connection(
             base_url=f"https://{{{{ {name} }}}}.example", api_key="a", client_id="a", client_secret="a",
             secret_variables={"tenant": "a"}, variables={name: "acme"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         (entry,) = connection.secret_hosts()
         assert entry.startswith("?")
         connection.base_url = "https://{{ tenant }}.example"
@@ -183,7 +183,7 @@ class TestVariables:
         connection = make_connection(
             auth_method="bearer", api_key=CANARY, base_url="https://{{ tenant }}.example/{{ version }}",
             variables={"tenant": "acme", "version": "v1"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert connection.reveal("api_key") == CANARY
         connection.variables = {"tenant": "acme", "version": "v2", "more": "evil.example"}
         connection.save()
@@ -250,7 +250,7 @@ def test_a_fake_api_serves_what_is_the_connections() -> None:
         assert len(api.requests) == 4
         for url in (
             "http://crm.example:8443/x", "https://crm.example/x", "http://a.files.example:443/x", "nonsense",
-        ):  # fmt: skip
+        ):  # fmt: skip  # in rows
             request = copy.copy(api.requests[0])
             request.url = url
             assert not api.serves(request), url

@@ -68,7 +68,7 @@ class TestPastSave:
         Connection.objects.bulk_create([
             Connection(name="A", slug="a", base_url=ELSEWHERE, auth_method="bearer", api_key=CANARY),
             Connection(name="B", slug="b", base_url=ELSEWHERE, auth_method="bearer", api_key=bearer.api_key),
-        ])  # fmt: skip
+        ])  # fmt: skip  # in rows
         assert found_in_sql() == {"crm": "ready", "a": "ready", "b": "sealed"}
         assert {row.slug: row.status for row in Connection.objects.all()} == found_in_sql()
 
@@ -77,7 +77,7 @@ class TestPastSave:
         Connection.objects.bulk_create(
             [Connection(name="CRM", slug="crm", base_url=ELSEWHERE)],
             update_conflicts=True, update_fields=["base_url"], **over,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert (Connection.objects.get().status, found_in_sql()) == ("sealed", {"crm": "sealed"})
 
     def test_a_fixture_with_another_address(self, make_connection: Callable[..., Connection], tmp_path: Path) -> None:

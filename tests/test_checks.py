@@ -92,7 +92,7 @@ class TestValues:
             "https://www.example.org ", " https://www.example.org", "https://www.example.org\n", "https://a:99999",
             "https://a b", "https://www.example.org\\", ["https://www.example.org"],
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_a_bad_base_url(self, settings: Any, value: Any) -> None:
         settings.APICONNECTOR_BASE_URL = value
         found = the("E002", deploy=True)
@@ -113,7 +113,7 @@ class TestValues:
             ["10.0.0.1/8"], ["10.0.0.0/33"], ["300.1.1.1"], ["*"], ["*.example"], ["a b"], [7], [None], ["[::1]"],
             ["bücher.example"], ["a..example"],
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_bad_trusted_hosts(self, settings: Any, value: Any) -> None:
         settings.APICONNECTOR_TRUSTED_HOSTS = value
         assert "APICONNECTOR_TRUSTED_HOSTS" in the("E003").msg
@@ -124,7 +124,7 @@ class TestValues:
             None, [], ["localhost"], (".internal.example",), {"127.0.0.1"}, ["10.0.0.0/8", "fd00::/8", "::1"],
             ["CRM.Example", "crm_1", "xn--bcher-kva.example"],
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_good_trusted_hosts(self, settings: Any, value: Any) -> None:
         settings.APICONNECTOR_TRUSTED_HOSTS = value
         assert "apiconnector.E003" not in ids()

@@ -73,12 +73,12 @@ def authorized(server: TokenServer, make_connection: Callable[..., Connection]) 
         name="Provider", slug="provider", base_url=f"{server.origin}/api", auth_method="oauth2_authorization_code",
         client_id="canary-id", client_secret="canary-secret", token_url=f"{server.origin}/token",
         authorization_url=f"{server.origin}/authorize", scope="read",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     server.generation = 1
     Token.objects.create(
         connection=connection, access_token="access-1", refresh_token="refresh-1", scope="read", generation=1,
         issued_at=timezone.now(), expires_at=timezone.now() + timedelta(hours=1, minutes=1),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 
@@ -216,7 +216,7 @@ def test_tests_go_on_side_by_side_and_each_thread_writes(make_connection: Callab
         make_connection(
             slug=slug, auth_method="oauth2_client_credentials", client_id=slug, client_secret="canary-secret",
             token_url="https://api.example.com/token",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
     together = threading.Barrier(len(slugs), timeout=30)
 
     def answer(request: Any) -> tuple[int, dict[str, str], str]:
@@ -274,7 +274,7 @@ class TestRefresh:
         make_connection(
             slug="service", auth_method="oauth2_client_credentials", client_id="id", client_secret="canary",
             base_url=authorized.base_url, token_url=authorized.token_url,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         server.answers = [(400, {"error": "invalid_grant", "error_description": "canary"})]
         done = call("refresh", "provider", "service")
         assert done.status == 1
@@ -446,7 +446,7 @@ class TestPrune:
             "pending": run("pending", finished_at=None), "running": run("running", "unknown", finished_at=None),
             "unknown": run("failed", "unknown"), "dead, unknown": run("dead", "unknown"),
             "new": run("succeeded", finished_at=timezone.now()),
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     KEPT = ("pending", "running", "unknown", "dead, unknown", "new")
 

@@ -233,7 +233,7 @@ def test_connect_raises_only_not_found(make_connection: Callable[..., Connection
          "auth_method": "oauth2_client_credentials"},
     ],
     ids=str,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_what_is_wrong_surfaces_at_the_request(
     make_connection: Callable[..., Connection], fields: dict[str, Any]
 ) -> None:
@@ -339,7 +339,7 @@ def test_defaults_are_filled_and_sent(make_connection: Callable[..., Connection]
         auth_method="bearer", api_key="canary-key", variables={"tenant": "t1"}, secret_variables={"second": "canary-two"},
         default_headers={"X-Tenant": "{{ tenant }}", "X-Second": "{{ second }}"},
         default_params={"v": "{{ version|default:2 }}"}, default_body={"source": "site"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     responses.post("https://api.example.com/v1/x", json={})
     with connect("crm") as api:
         api.post("x", json={"a": 1})

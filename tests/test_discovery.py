@@ -454,7 +454,7 @@ class TestANewConnection:
             **{name: shown[name].value() for name in (
                 "auth_method", "authorization_url", "token_url", "revocation_url", "issuer", "pkce", "client_auth", "discovery",
             )},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert f'name="discovery" value="{sent["discovery"]}"' in page.content.decode()
         assert admin_client.post(ADD, sent).status_code == 302
         connection = Connection.objects.get()
@@ -468,7 +468,7 @@ class TestANewConnection:
         admin_client.post(ADD, form(
             auth_method="oauth2_authorization_code", client_id="id", client_secret="s", base_url=server.url,
             authorization_url=f"{server.url}/authorize", token_url=f"{server.url}/token", issuer=server.url, discovery=blob,
-        ))  # fmt: skip
+        ))  # fmt: skip  # in rows
         connection = Connection.objects.get()
         began = admin_client.post(reverse("admin:apiconnector_connection_authorize", args=[connection.pk]))
         assert location(began).startswith(f"{server.url}/authorize?")
@@ -707,7 +707,7 @@ class TestASavedConnection:
             ({"revocation_url": "{}/mine"}, {"revocation_endpoint": None}, {"revocation_url": "{}/mine"}),
             ({"auth_method": "oauth2_client_credentials"}, {}, {"auth_method": "oauth2_client_credentials", "token_url": "{}/token", "authorization_url": "{}/old/authorize"}),
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_what_stays_and_what_does_not(
         self,
         admin_client: Client,

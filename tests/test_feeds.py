@@ -81,7 +81,7 @@ class TestRunFeed:
         Feed.objects.update(
             path="contacts/{{ id }}/notes", query=[["tag", "a"], ["tag", "{{ tag }}"]], headers={"X-Run": "{{ now }}"},
             body_format="form", body={"n": "{{ n }}", "flag": "{{ flag }}", "many": "{{ many }}", "missing": "{{ x|default:'none' }}"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         responses.post("https://api.example.com/v1/contacts/a%2Fb/notes", json={})
         run = run_feed("lead", {"id": "a/b", "tag": "ü &", "n": 0, "flag": False, "many": ["x", "y"]})
         assert run.ok, run.error_message
@@ -151,7 +151,7 @@ class TestRunFeed:
             ({"is_active": False}, "switched off"),
             ({"auth_method": "gone"}, "gone"),
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_a_connection_that_is_not_ready(
         self,
         make_connection: Callable[..., Connection],
@@ -280,7 +280,7 @@ class TestData:
             "price": 12.5, "whole": 3, "long": "0.1234567890123456789", "id": "00000000-0000-0000-0000-000000000001",
             "lazy": "Yes", "set": [1], "tuple": [1, "a"], "choice": "dead", "zero": 0, "no": False, "none": None,
             "nul": "a\x00b",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     @pytest.mark.parametrize(
         ("data", "place"),
@@ -556,7 +556,7 @@ class TestSubmit:
         connection = make_connection(
             auth_method="oauth2_authorization_code", client_id="i", client_secret="s",
             authorization_url="https://p.example/a", token_url="https://p.example/t",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         make_feed(connection)
         (run,) = submit("contact", {"email": "a"})
         assert deliver() == {"pending": 1}

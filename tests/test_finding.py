@@ -39,7 +39,7 @@ def authorized(make_connection: Callable[..., Connection]) -> Connection:
     Token.objects.create(
         connection=connection, access_token="canary-1", refresh_token="canary-r", values={"realm": [1]},
         expires_at=timezone.now() + timedelta(hours=1),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 

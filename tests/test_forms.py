@@ -193,7 +193,7 @@ def crm(db: None) -> Iterator[FakeApi]:
         Feed.objects.create(
             name="Lead", slug="lead", connection=api.connection, trigger="contact", path="leads",
             body_format="json", body={"all": "{{ data }}"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         yield api
 
 
@@ -443,7 +443,7 @@ class TestTheDocs:
         order = Group.objects.get(name="N")
         assert FeedRun.objects.get().input == {
             "name": "N", "order": order.pk, "product": "one", "extras": ["one", "two"], "attachment": ANY,
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     def test_the_log_line(self) -> None:
         page = " ".join((ROOT / "docs" / "forms.md").read_text(encoding="utf-8").split())

@@ -65,12 +65,12 @@ def make(server: TokenServer | None = None, **fields: Any) -> Connection:
             "auth_method": "oauth2_authorization_code", "client_secret": "canary-secret",
             "token_url": f"{origin}/token", "authorization_url": f"{origin}/authorize", **fields,
         }
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     now = timezone.now()
     Token.objects.create(
         connection=connection, access_token="access-1", refresh_token="refresh-1", generation=1,
         issued_at=now - timedelta(hours=1), expires_at=now - timedelta(seconds=1),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return Connection.objects.select_related("token").get(pk=connection.pk)
 
 
@@ -254,7 +254,7 @@ def workers() -> Iterator[list[subprocess.Popen[str]]]:
             cwd=Path(__file__).parent.parent,
         )
         for _ in range(4)
-    ]  # fmt: skip
+    ]  # fmt: skip  # in rows
     try:
         for process in processes:
             assert process.stdout is not None

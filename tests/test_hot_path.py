@@ -50,7 +50,7 @@ def test_a_request_is_less_work_than_a_plain_one(
     connection = make_connection(
         base_url=api.url, auth_method="oauth2_authorization_code", client_id="id", client_secret="secret",
         authorization_url=f"{api.url}/authorize", token_url=f"{api.url}/token",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     Token.objects.create(
         connection=connection, access_token="access", refresh_token="refresh", expires_at=timezone.now() + timedelta(1)
     )

@@ -38,7 +38,7 @@ class Process:
             [sys.executable, "-m", "tests.key_holder", str(database.settings_dict["NAME"])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
             env={**os.environ, "KEYS": " ".join(keys)},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert self._answer() == "ready"
 
     def ask(self, *order: str) -> Any:
@@ -198,7 +198,7 @@ def many(settings: Any) -> None:
             api_key=f"api_key-c{number}", password=f"password-c{number}",
         )
         for number in range(ROWS)
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     settings.APICONNECTOR_KEYS = [NEW, OLD]
 
 
@@ -218,7 +218,7 @@ def rotating(*arguments: str) -> subprocess.Popen[str]:
         [sys.executable, "-c", code, name, NEW, OLD, database.vendor, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     assert process.stderr
     assert f"of {ROWS} rows" in process.stderr.readline()
     return process

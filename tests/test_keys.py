@@ -177,7 +177,7 @@ sys.exit(0 if ended == 0 else f"the child ended with {{ended}}")
             "", OLD, [CANARY], [OLD, CANARY], {OLD: 1}, 7, (key for key in [OLD]), [None], conf.keys,
         ],
         ids=lambda answer: type(answer).__name__,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_what_is_no_list_of_keys_is_our_own_error_and_not_kept(self, store: Store, answer: Any) -> None:
         store.answer = answer
         with pytest.raises(ConfigurationError, match="APICONNECTOR_KEYS") as refused:
@@ -351,7 +351,7 @@ def site(make_connection: Callable[..., Connection], settings: Any) -> dict[str,
             slug="bank", auth_method="oauth2_client_credentials", client_id=CANARY, client_secret=CANARY,
             token_url="https://api.example.com/t",
         ),
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     for slug in ("mail", "bank"):
         Token.objects.create(connection=made[slug], access_token=CANARY, refresh_token=CANARY)
     AuthorizationAttempt.objects.create(connection=made["mail"], state="x", verifier=CANARY)
@@ -722,7 +722,7 @@ class TestVerify:
         assert second.startswith(f"{SECRETS} secrets can be read only with an older key: keep it in APICONNECTOR_KEYS")
         assert call("verify", "--format", "json").data == {
             "total": SECRETS, "older": SECRETS, "older_keys_can_go": False, "unreadable": [],
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         call("rotate")
         done = call("verify")
         assert "The newest key alone opens everything: the older keys can be taken out" in done.out
@@ -873,4 +873,4 @@ def test_the_order_of_steps_in_the_docs_is_the_one_that_is_tried() -> None:
     assert [keys for keys, _ in steps] == ["old, new", "new, old", "new, old", "new"]
     assert [("rotate" in then, "deploy" in then) for _, then in steps] == [
         (False, True), (False, True), (True, False), (False, True),
-    ]  # fmt: skip
+    ]  # fmt: skip  # in rows

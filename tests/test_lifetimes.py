@@ -75,14 +75,14 @@ def make(server: TokenServer) -> Callable[..., Connection]:
                 "auth_method": "oauth2_authorization_code", "client_id": "id", "client_secret": "canary-secret",
                 "token_url": f"{server.origin}/token", "authorization_url": f"{server.origin}/authorize", **fields,
             }
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         Token.objects.create(
             **{
                 "connection": connection, "access_token": "access-1", "refresh_token": "refresh-1", "generation": 1,
                 "issued_at": now - ago, "expires_at": None if left is None else now + left,
                 "refresh_expires_at": None if refresh_left is None else now + refresh_left, **(token or {}),
             }
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         return Connection.objects.select_related("token").get(slug=slug)
 
     return made
@@ -118,7 +118,7 @@ GRANTS: dict[str, tuple[dict[str, Any], float | None, bool, str]] = {
         {"refresh_left": DAY, "token": {"site": "https://elsewhere.example.com"}}, None, False, "",
     ),
     "a dialect that can't be read": ({"refresh_left": 60 * DAY, "dialect": {"weeks": 1}}, 60, False, "stated"),
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 class TestEndings:
@@ -382,7 +382,7 @@ class TestDue:
         found = {outcome.slug for outcome in refresh_due()}
         assert found == {
             "idle-half", "stated-last-third", "renews-itself", "early", "ended",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     def test_an_end_that_does_not_move_is_not_tried_for_ever(
         self, make: Callable[..., Connection], server: TokenServer
@@ -416,7 +416,7 @@ class TestDue:
         done = call("refresh", "--due", "--format", "json")
         assert [(row["slug"], row["outcome"]) for row in done.data] == [
             ("first", "failed"), ("second", "failed"), ("third", "refreshed"), ("fourth", "refreshed"),
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
         assert done.status == 1
         assert "canary" not in done.out + done.err
         assert "ZeroDivisionError" in done.data[1]["message"]

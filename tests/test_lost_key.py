@@ -91,14 +91,14 @@ def filled(admin_user: User) -> dict[str, Connection]:
             name=f"The {method.name}", slug=method.name, base_url=API, auth_method=method.name,
             secret_variables={"tenant": "canary-tenant"}, **configured(method),
             **{name: f"canary-{name}" for name in secrets_of(method)},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         made[method.name] = connection
         if method.uses_token:
             Token.objects.create(connection=connection, access_token="canary-access", refresh_token="canary-refresh")
         feed = Feed.objects.create(
             name=method.name, slug=method.name, trigger="contact", connection=connection, path="leads",
             body_format="json", body={"email": "{{ email }}"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         for status in FeedRun.Status.values if not made.keys() - {method.name} else ["pending"]:
             FeedRun.objects.create(feed=feed, connection=connection, status=status, input={"email": "a"})
         ConnectionEvent.record(connection, ConnectionEvent.Kind.TESTED, "It went well.", admin_user)
@@ -162,7 +162,7 @@ ELSEWHERE = {"login", "logout", "password_change", "password_change_done"}
 def model_of(name: str) -> Any:
     (model,) = (
         model for model in admin.site._registry if name.startswith(f"apiconnector_{model._meta.model_name}_")
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return model
 
 
@@ -195,7 +195,7 @@ def test_pages_are_found() -> None:
     assert kinds >= {"changelist", "add", "change", "delete", "history", "authorize", "test", "disconnect"}
     assert {model._meta.model_name for model in map(model_of, (n for n in PATTERNS if "apiconnector_" in n))} == {
         "connection", "connectionevent", "feed", "feedrun",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
 
 
 def _said(found: dict[str, Any]) -> str:
@@ -228,7 +228,7 @@ def test_every_filter_order_and_search_of_a_list(name: str, lost: str, admin_cli
     changelist = admin_client.get(address).context["cl"]
     queries = {
         choice["query_string"] for spec in changelist.filter_specs for choice in spec.choices(changelist)
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     assert len(queries) > 3
     queries |= {f"?o={sign}{number}" for number in range(1, len(changelist.list_display) + 1) for sign in ("", "-")}
     queries |= {"?q=the", "?q=nothing-of-the-kind", "?all="}
@@ -664,7 +664,7 @@ def test_in_a_shell_there_is_no_traceback(way: str, job: str, tmp_path: Path) ->
         [sys.executable, "manage.py", "apiconnector", *job.split()],
         capture_output=True, text=True, cwd=ROOT, check=False,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "site_without_keys", "PYTHONPATH": path},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     assert done.returncode == 1
     assert done.stdout == ""
     assert "APICONNECTOR_KEYS" in done.stderr

@@ -45,7 +45,7 @@ def connection(make_connection: Callable[..., Connection]) -> Connection:
     connection = make_connection(
         name="CRM\n of sales", auth_method="oauth2_authorization_code", client_id="id", client_secret="canary-secret",
         token_url="https://idp.example.com/token", authorization_url="https://idp.example.com/authorize",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     Token.objects.create(connection=connection, access_token="canary-access", refresh_token="canary-refresh")
     return connection
 

@@ -30,7 +30,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment},
         check=False,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def test_imports_go_down_only() -> None:

@@ -89,7 +89,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable, "-m", "django", "migrate", "-v0", "--settings", "tests.settings"],
         env={**os.environ, "DATABASE_URL": f"sqlite:///{path}"}, cwd=Path(__file__).parent.parent, check=True,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return path
 
 
@@ -274,7 +274,7 @@ TABLE: list[tuple[str, str, Any, bool, bool]] = [
     # Of a token that no person authorized, or whose redirect URI had no origin.
     ("", "https://staging.example.org", ["localhost"], False, False),
     ("", "", ["localhost"], True, False),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
@@ -291,7 +291,7 @@ def test_the_status_in_sql_agrees(settings: Any, make_connection: Callable[..., 
         connection = make_connection(
             slug=f"c{number}", auth_method="oauth2_authorization_code", client_id="id", client_secret="canary-secret",
             authorization_url="https://idp.example.com/authorize", token_url="https://idp.example.com/token",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         Token.objects.create(connection=connection, access_token="a", refresh_token="r", site=origin, expires_at=ended)
     seen = set()
     for base_url, hosts, debug in dict.fromkeys((row[1], tuple(row[2]), row[3]) for row in TABLE):
@@ -334,13 +334,13 @@ def foreign(server: TokenServer, settings: Any, make_connection: Callable[..., C
         name="Provider", slug="provider", base_url=f"{server.origin}/api", auth_method="oauth2_authorization_code",
         client_id="id", client_secret="canary-secret", authorization_url=f"{server.origin}/authorize",
         token_url=f"{server.origin}/token", revocation_url=f"{server.origin}/revoke", scope="read",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     server.generation = 1
     now = timezone.now()
     Token.objects.create(
         connection=connection, access_token="access-1", refresh_token="refresh-1", generation=1, site=PRODUCTION,
         redirect_uri=PRODUCTION + CALLBACK, issued_at=now - timedelta(hours=1), expires_at=now - timedelta(seconds=1),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 
@@ -449,7 +449,7 @@ class TestConfirm:
         event = ConnectionEvent.objects.get()
         assert (event.kind, event.actor, PRODUCTION in event.message, STAGING in event.message) == (
             "edited", admin_user, True, True,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert LogEntry.objects.get().get_change_message() == "Confirmed the site of the token."
         again = admin_client.post(confirm_url(foreign), follow=True)
         assert "belongs to no other site" in again.content.decode()

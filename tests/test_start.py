@@ -43,7 +43,7 @@ def loaded(apps: list[str], more: str = "") -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", START.replace("{more}", more), ",".join(apps)],
         capture_output=True, text=True, check=True, cwd=ROOT, env=environment,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return set(done.stdout.split())
 
 
@@ -179,7 +179,7 @@ def test_one_can_be_pickled() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.act, again.error, again.status_code) == (
         TokenRequestFailed, "no", exceptions.Act.PERSON, "invalid_grant", 400,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def test_a_pickled_one_is_read_where_nothing_else_is_loaded() -> None:

@@ -61,7 +61,7 @@ def test_a_second_token_that_fails_does_not_rotate_the_first_again_and_again(ser
                 "token_response": {"access_token": "body.nothing"},
             }
         },
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     for _ in range(8):
         with pytest.raises(TokenRequestFailed):
             call()
@@ -203,7 +203,7 @@ def test_on_sqlite_without_wal_nobody_waits_in_a_transaction_for_who_waits_for_i
     with subprocess.Popen(
         [sys.executable, "-m", "tests.refresher", str(database.settings_dict["NAME"])],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
-    ) as process:  # fmt: skip
+    ) as process:  # fmt: skip  # in rows
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert process.stdin is not None

@@ -43,13 +43,13 @@ def authorized(server: TokenServer, *, left: float = -1.0, **fields: Any) -> Con
         name="Provider", slug="provider", base_url=f"{server.origin}/api", auth_method="oauth2_authorization_code",
         client_id="id", client_secret="canary-secret", token_url=f"{server.origin}/token", scope="read",
         authorization_url=f"{server.origin}/authorize", **fields,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     server.generation = 1
     now = timezone.now()
     Token.objects.create(
         connection=connection, access_token="access-1", refresh_token="refresh-1", scope="read", generation=1,
         issued_at=now - timedelta(hours=1), expires_at=now + timedelta(seconds=left),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 
@@ -577,7 +577,7 @@ def test_a_process_that_ends_waits_for_what_is_being_renewed(server: TokenServer
     process = subprocess.run(
         [sys.executable, "-m", "tests.refresher", str(database.settings_dict["NAME"])],
         input="\n", capture_output=True, text=True, check=True, timeout=60, cwd=Path(__file__).parent.parent,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     assert process.stdout == "ready\n200\n"
     assert process.stderr == ""
     assert stored() == (2, "refresh-2")

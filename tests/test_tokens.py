@@ -36,7 +36,7 @@ def fields(server: TokenServer, method: str) -> dict[str, Any]:
         "name": "Provider", "slug": "provider", "base_url": f"{server.origin}/api", "auth_method": method,
         "client_id": "id", "client_secret": "canary-secret", "token_url": f"{server.origin}/token",
         "authorization_url": f"{server.origin}/authorize", "scope": "read",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def expired(server: TokenServer) -> Connection:
     Token.objects.create(
         connection=connection, access_token="access-1", refresh_token="refresh-1", scope="read",
         issued_at=now - timedelta(hours=1), expires_at=now - timedelta(seconds=1), generation=1,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 

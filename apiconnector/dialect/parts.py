@@ -22,7 +22,7 @@ FIXED_NAMES: Final = frozenset({
     "access_token", "api_key", "body", "client_id", "client_secret", "code", "code_verifier", "cookies", "data",
     "false", "headers", "item", "now", "null", "password", "redirect_uri", "refresh_token", "run", "scope", "state",
     "status", "true", "username", "values",
-})  # fmt: skip
+})  # fmt: skip  # in rows
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 #: What no path below the base URL begins with: two slashes, or a scheme of its own.

@@ -108,7 +108,7 @@ def _end(waiting: list[int], status: FeedRun.Status, error: str, message: str) -
         _update(
             waiting, status=status, outcome=FeedRun.Outcome.NOT_SENT, error=error, error_message=message,
             finished_at=timezone.now(),
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         ended += waiting
         waiting = _waiting_for(waiting)
     return ended

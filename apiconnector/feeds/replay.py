@@ -95,7 +95,7 @@ class _Chunk:
         found = found.select_related("waits_for").only(
             "status", "error", "attempts", "idempotency_key", "waits_for__status", "waits_for__outcome",
             "waits_for__error",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         read = list(found)
         # It begins with a write: on SQLite a transaction that has read can't write once somebody else has written.
         with transaction.atomic(using=self.rows.db):
@@ -148,7 +148,7 @@ class _Chunk:
         return rows.update(
             status=Status.PENDING, outcome=Outcome.OPEN, attempt_count=0, request=None, error="", error_message="",
             started_at=None, finished_at=None, **values,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
 
 def _may_follow(first: FeedRun | None) -> bool:

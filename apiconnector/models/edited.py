@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: What tells the site's own accounts apart: a token that was asked for with another value is not used with the new one.
 _OWN_ACCOUNT: Final = frozenset({
     "token_url", "scope", "username", "api_key", "variables", "secret_variables", "dialect",
-})  # fmt: skip
+})  # fmt: skip  # in rows
 
 
 def follow_up(connection: Connection, old: Connection) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NOT_NOW = frozenset({
     "temporarilyunavailable", "servererror", "slowdown", "internalerror", "internalservererror", "fatalerror",
     "serviceunavailable", "ratelimited", "ratelimitexceeded", "toomanyrequests", "requesttimeout", "unknownerror",
-})  # fmt: skip
+})  # fmt: skip  # in rows
 #: The same in words, for servers that call it otherwise.
 _NOT_NOW_WORDS = re.compile(r"too many requests|rate[ -]?limit", re.IGNORECASE)
 #: The grant that was handed in is dead, by grant. No entry: no person can help.
@@ -40,7 +40,7 @@ _DEAD = {
         "invalidtoken", "expiredtoken", "tokenexpired", "tokenrevoked", "tokennotfound", "invalidcode",
         "badverificationcode", "unauthorizedclient", "interactionrequired", "consentrequired", "loginrequired",
     }),
-}  # fmt: skip
+}  # fmt: skip  # in rows
 #: For servers without a code of their own for it: the grant's name, and beside it a word for being dead.
 _GRANT_WORDS = {
     "authorization_code": re.compile(
@@ -65,7 +65,7 @@ _CLIENT_WORDS = re.compile(
 _BAD_CLIENT = frozenset({
     "invalidclient", "invalidclientid", "invalidclientsecret", "badclientid", "badclientsecret",
     "incorrectclientcredentials", "invalidclientcredentials", "clientnotfound",
-})  # fmt: skip
+})  # fmt: skip  # in rows
 #: For servers that have no code for it: what names the client; beside it a word that says it is wrong.
 _WRONG_CLIENT = re.compile(r"(?:client|app(?:lication)?)[\s_-]*(?:id|secret|key|credentials)(?![a-z])", re.IGNORECASE)
 _IN_ADDRESSES = ":/[]@!$&'()*+,;=%~"

@@ -121,7 +121,7 @@ def tried(
             rounds=options.rounds, calls=options.calls, threads=options.threads, processes=options.processes,
             # They were shown at the first try, and have no goals.
             peers=beside if attempt == 1 else [],
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         print(f"{task.label}: begins", file=sys.stderr, flush=True)
         with databases.environment(database) as environment:
             table = Table.load(measured(name, asdict(task), environment))

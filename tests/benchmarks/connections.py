@@ -67,7 +67,7 @@ def use_rows(worker: Worker) -> list[Row]:
         Row(f"sockets open after {USED:,} were used", [str(used["sockets"]), "", ""], [Goal(used["sockets"], GOAL_SOCKETS)]),
         Row("memory that each of the second half adds", [f"{growth:.2f} KB", "", ""], [Goal(growth, GOAL_GROWTH, of="KB")]),
         Row("memory of the process after them", [f"{used['resident'] / 1024:.0f} MB", "", ""]),
-    ]  # fmt: skip
+    ]  # fmt: skip  # in rows
 
 
 def measure(task: Task) -> Table:
@@ -96,11 +96,11 @@ def measure(task: Task) -> Table:
                 f"admin: time of that list / with {LISTED}",
                 [f"{many['seconds'] * 1000:.0f} ms", f"{many['seconds'] / few['seconds']:.2f}", ""],
             ),
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
         return Table(
             f"{ALL:,} connections, {crowded.database}", "figure", ["measured", "ratio", "middle half"], rows,
             "The ratio of a look-up is that to one where there is a single connection.",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def measure(task: Task) -> Table:
         f"{len(asked_at)} token requests in {lives * LIFE:.0f} s. The token endpoint takes {DELAY * 1000:.0f} ms; the "
         f"longest call took {seen.longest * 1000:.0f} ms, and {without.longest * 1000:.0f} ms while no token ended."
         + (f" Failed with: {', '.join(f'{count} x {kind}' for kind, count in seen.failures.most_common())}." if failed else ""),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def measure(task: Task) -> Table:
         ],
         f"{rounds} rounds of {runs} requests for each. Where the server answers at once, {LOOP} is 1; where it takes "
         f"{SLOW * 1000:.0f} ms, {ONE} is.",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def _again(ways: Ways, server: Server) -> Any:

@@ -59,7 +59,7 @@ def started(kind: str, apps: list[str]) -> tuple[float, float]:
     done = subprocess.run(
         [sys.executable, "-c", _START, kind, ",".join(apps)], capture_output=True, text=True, check=True,
         env={key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     milliseconds, kilobytes = map(float, done.stdout.split())
     return milliseconds, kilobytes / 1024
 
@@ -138,7 +138,7 @@ def measure(task: Task) -> Table:
     return Table(
         "Footprint", "figure", ["measured", *RATIO_COLUMNS], rows,
         f"{rounds} starts of each kind, in new processes; {SESSIONS} sessions open at once ({database}).",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

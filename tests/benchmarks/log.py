@@ -54,7 +54,7 @@ def measure(task: Task) -> Table:
     return Table(
         f"{many:,} feed runs, {said['database']}", "page of the log", [f"with {FEW:,}", "ratio", "middle half", "statements"],
         rows, f"The ratio is to the same page of a log of {FEW:,} runs.",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def _row(short: Log, long: Log, name: str, task: Task) -> Row:

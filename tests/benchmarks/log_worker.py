@@ -103,7 +103,7 @@ def _runs(feeds: list[Feed], number: int, now: datetime) -> Iterator[FeedRun]:
         "request": {"method": "POST", "url": "https://api.example.com/contacts", "headers": {}, "body": "x" * 300},
         "response": {"status_code": 200, "reason": "OK", "headers": {}, "body": "x" * 300},
         "status_code": 200, "duration_ms": 120, "error": "", "message": "", "token": "",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     for at in range(number):
         is_rare = at < FEW
         feed = feeds[-1] if is_rare else feeds[at % 2]
@@ -114,7 +114,7 @@ def _runs(feeds: list[Feed], number: int, now: datetime) -> Iterator[FeedRun]:
             attempts=[entry], attempt_count=1, status_code=200, duration_ms=120, data={"id": at},
             error_message="The API answered 422." if is_rare else "",
             created_at=moment, started_at=moment, finished_at=moment,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
 
 def main() -> None:

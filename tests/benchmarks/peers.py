@@ -47,7 +47,7 @@ def session_of(name: str, token: dict[str, Any], token_url: str, save: Callable[
         return import_module("requests_oauthlib").OAuth2Session(
             "id", token=token, auto_refresh_url=token_url, token_updater=save,
             auto_refresh_kwargs={"client_id": "id", "client_secret": "secret"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
     return import_module("authlib.integrations.requests_client").OAuth2Session(
         "id", "secret", token=token, token_endpoint=token_url, update_token=lambda token, **_: save(token)
     )

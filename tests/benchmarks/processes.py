@@ -27,7 +27,7 @@ def start(module: str, *arguments: str, environment: Mapping[str, str] | None = 
     return subprocess.Popen(
         [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def measure(task: Task) -> Table:
             for name, (few, many) in found.items()
         ],
         "BEGIN, COMMIT and savepoints are counted, too.",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ def connection(server: Server, tokens: dict[str, Any], *, life: timedelta) -> Co
         name="Provider", slug=SLUG, base_url=f"{server.origin}/api", auth_method="oauth2_authorization_code",
         client_id="id", client_secret="secret", token_url=f"{server.origin}/token",
         authorization_url=f"{server.origin}/authorize",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     now = timezone.now()
     Token.objects.create(
         connection=connection, access_token=tokens["access_token"], refresh_token=tokens["refresh_token"],
         issued_at=now - timedelta(hours=1), expires_at=now + life, generation=1,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 
@@ -48,7 +48,7 @@ def own_connection(server: Server) -> Connection:
     return Connection.objects.create(
         name="Provider", slug=SLUG, base_url=f"{server.origin}/api", auth_method="oauth2_client_credentials",
         client_id="id", client_secret="secret", token_url=f"{server.origin}/token",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def feed(connection: Connection) -> Feed:
@@ -56,7 +56,7 @@ def feed(connection: Connection) -> Feed:
     return Feed.objects.create(
         connection=connection, name="Find contact", slug=FEED, trigger=TRIGGER, method="GET", path=PATH, query={"email": "{{ email }}"},
         body_format="none", response_values={"id": "body.id"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def crowd(url: Callable[[int], str], access_token: str, numbers: range) -> None:
@@ -75,7 +75,7 @@ def crowd(url: Callable[[int], str], access_token: str, numbers: range) -> None:
             for number in numbers
         ],
         batch_size=500,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     Token.objects.bulk_create(
         [
             Token(
@@ -85,7 +85,7 @@ def crowd(url: Callable[[int], str], access_token: str, numbers: range) -> None:
             for connection in connections
         ],
         batch_size=500,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def history(numbers: range) -> None:

@@ -152,7 +152,7 @@ def measure(task: Task) -> Table:
         ],
         f"{rounds} rounds of {calls} calls each; one `requests.Session.request()` takes "
         f"{median(baselines) * 1000:.2f} ms and is 1.",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

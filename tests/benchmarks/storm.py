@@ -104,7 +104,7 @@ def row_of(who: str, found: list[Storm], calls: int, *, has_goal: bool) -> Row:
         who,
         [str(len(found)), span(requests), f"{span(failures)} of {calls}", f"{median(seconds):.2f} s", f"{max(seconds):.2f} s"],
         goals if has_goal else [],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def span(numbers: list[int]) -> str:
@@ -141,7 +141,7 @@ def measure(task: Task) -> Table:
         f"Storm, {database}: {threads_of(task)} threads in each of {processes_of(task)} processes", "client",
         ["rounds", "token requests a round", "failed calls a round", "wall time, median", "longest"], rows,
         f"{OURS} failed with: {', '.join(f'{count} x {kind}' for kind, count in kinds.most_common())}." if kinds else "",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

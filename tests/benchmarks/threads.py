@@ -155,11 +155,11 @@ def measure(task: Task) -> Table:
         instant = in_rounds(
             clients(task, server, server.reset()), threads=threads, rounds=rounds, seconds=seconds,
             progress=Progress(f"{task.label}, at once"),
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         slow = in_rounds(
             clients(task, server, server.reset(api_delay=SLOW)), threads=threads, rounds=rounds, seconds=seconds,
             progress=Progress(f"{task.label}, {SLOW * 1000:.0f} ms"),
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
     return Table(
         f"{threads} threads, {database}", "server: client", ["calls a second", "ratio", "middle half"],
         [
@@ -168,7 +168,7 @@ def measure(task: Task) -> Table:
         ],
         f"{rounds} rounds of {seconds:.1f} s for each client. Where the server answers at once, {BASELINE} is 1; where it takes "
         f"{SLOW * 1000:.0f} ms, 1 is what threads that do nothing but wait would reach: {threads / SLOW:.0f} calls a second.",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 if __name__ == "__main__":

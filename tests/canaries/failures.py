@@ -111,7 +111,7 @@ API = [
         ("default_body", {"own": "{{ tenant_key }}"}),
     )),
     Failure("a secret in a header it does not fit into", fields=(("default_headers", {"X-Own": "{{ broken }}"}),)),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 TOKEN = [
     *(
         Failure(f"token: {error}", token=refusal(error))

@@ -86,7 +86,7 @@ METHODS: dict[str, dict[str, Any]] = {
             "test_request": {"headers": {"X-Test": "{{ client_secret|urlencode }}"}, "success_when": "body.ok"},
         },
     },
-}  # fmt: skip
+}  # fmt: skip  # in rows
 OAUTH = [name for name, fields in METHODS.items() if fields["auth_method"].startswith(("oauth2", "login"))]
 WHOLE = [(name, failure) for name in METHODS for failure in API] + [(n, failure) for n in OAUTH for failure in TOKEN]
 #: Each failure once, each method several times; the whole is for ``python -m tests.canaries``.
@@ -156,7 +156,7 @@ def make(method: str, failure: Failure, api: str, token: str) -> Connection:
     Feed.objects.create(
         name="Lead", slug="lead", connection=connection, trigger="contact", path="x", body_format="json",
         body={"email": "{{ email }}"}, response_values={"all": "body"}, max_attempts=2,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 
@@ -291,7 +291,7 @@ def commands() -> None:
         ["list"], ["show", "crm"], ["show", "crm", "--format", "json"], ["test", "crm"], ["test", "--all", "--format", "json"],
         ["refresh", "crm"], ["run", "lead", "--data", '{"email": "c"}', "--format", "json"], ["run", "lead"], ["deliver"],
         ["keys", "status"], ["keys", "verify"], ["keys", "rotate"], ["disconnect", "crm"],
-    ):  # fmt: skip
+    ):  # fmt: skip  # in rows
         out, err = io.StringIO(), io.StringIO()
         try:
             call_command("apiconnector", *arguments, stdout=out, stderr=err)

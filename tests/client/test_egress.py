@@ -94,7 +94,7 @@ CLOSED = [
     *("64:ff9b::10.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1"),
     *("2002:7f00:1::", "2002:a00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fec0::1"),
     *("ff02::1", "4000::1"),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 OPEN = ["8.8.8.8", PUBLIC, "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8"]
 
 
@@ -164,7 +164,7 @@ def test_an_address_is_trusted_in_each_of_its_forms() -> None:
         (["127.0.0.0/8"], "http://127.0.0.1:8000/", ""),
         ([], "https://api.example.com/", ""),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_what_can_be_told_without_resolving(settings: Any, trusted: list[str], url: str, says: str) -> None:
     settings.APICONNECTOR_TRUSTED_HOSTS = trusted
     if not says:

@@ -72,7 +72,7 @@ ANSWERS = {
     "not modified": b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",
     "until the end": b"HTTP/1.0 200 OK\r\n\r\nabc",
     "error": b"HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nbad",
-}  # fmt: skip
+}  # fmt: skip  # in rows
 REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "get": ("GET", {"params": {"a": "b c"}, "headers": {"X-A": "1", "Accept": None}}),
     "head": ("HEAD", {}),
@@ -108,7 +108,7 @@ def told(response: requests.Response) -> dict[str, Any]:
         "links": response.links, "ok": response.ok, "history": response.history, "next": response.next, "redirect": response.is_redirect,
         "elapsed": type(response.elapsed), "raw": type(response.raw), "several": response.raw.headers.getlist("X-A"),
         "consumed": vars(response)["_content_consumed"], "connection": isinstance(response.connection, HTTPAdapter),
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def make(provider: Provider) -> Callable[..., Connection]:
             "name": "Odd", "slug": "odd", "base_url": f"{provider.origin}/api", "client_id": "the-client",
             "client_secret": "canary-client-secret", "auth_method": "oauth2_authorization_code",
             "authorization_url": f"{provider.origin}/authorize", "token_url": f"{provider.origin}/token", **fields,
-        })  # fmt: skip
+        })  # fmt: skip  # in rows
         connection.full_clean()
         connection.save()
         return connection

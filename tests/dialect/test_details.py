@@ -52,7 +52,7 @@ class TestNoSecretIsShown:
     ) -> None:
         values = {"u": {"path": "u", "pattern": ".*"}}
         after = {"url": f"{provider.origin}/who", "params": {"s": "{{ client_secret }}"},
-                 "values": {"u": {"path": "body.u", "pattern": ".*"}}}  # fmt: skip
+                 "values": {"u": {"path": "body.u", "pattern": ".*"}}}  # fmt: skip  # in rows
         connection = make(dialect={where: values if where == "keep_from_token" else after})
         provider.answer("/token", {**TOKEN, "u": "x canary-client-secret"})
         provider.answer("/who", {"u": "x canary-client-secret"})
@@ -64,7 +64,7 @@ class TestNoSecretIsShown:
 class TestTheAccessTokenAsAName:
     def test_after_authorizing(self, make: Callable[..., Connection], site: Client, provider: Provider) -> None:
         after = {"url": f"{provider.origin}/who", "headers": {"X-T": "{{ access_token }}"},
-                 "values": {"t": {"path": "body.t", "pattern": ".*"}}}  # fmt: skip
+                 "values": {"t": {"path": "body.t", "pattern": ".*"}}}  # fmt: skip  # in rows
         connection = make(dialect={"after_authorize": after})
         provider.answer("/token", TOKEN)
         provider.answer("/who", {"t": "1"})
@@ -75,7 +75,7 @@ class TestTheAccessTokenAsAName:
         connection = make(
             test_path="me", account_id_path="body.id",
             dialect={"test_request": {"params": {"t": "{{ access_token }}"}}},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         provider.answer("/token", TOKEN)
         provider.answer("/api/me", {"id": 1})
         assert approve(site, connection).status_code == 200
@@ -117,7 +117,7 @@ def test_half_a_surrogate_pair_in_an_answer_is_sent_nowhere(
     make: Callable[..., Connection], site: Client, provider: Provider, where: str
 ) -> None:
     after: dict[str, Any] = {"url": f"{provider.origin}/who", "method": "POST", "format": "form",
-                             "values": {"t": {"path": "body.t", "pattern": ".*"}}}  # fmt: skip
+                             "values": {"t": {"path": "body.t", "pattern": ".*"}}}  # fmt: skip  # in rows
     after |= {"url": f"{provider.origin}/{{{{ body.u }}}}"} if where == "url" else {where: {"x": "{{ body.u }}"}}
     connection = make(dialect={"after_authorize": after})
     provider.answer("/token", b'{"access_token": "canary-access", "u": "\\ud800"}')

@@ -60,7 +60,7 @@ def test_a_host_below_an_allowed_one_is_used(make: Callable[..., Connection], si
         "https://na1.salesforce.example#x", "https://na1.salesforce.example\\.evil.example", "https://", "javascript:x",
         "https://127.0.0.1", "https://[::1]", "https://na1.salesforce.example/../x", "https://evil.example?.salesforce.example",
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_a_foreign_host_is_refused_and_nothing_is_kept(
     make: Callable[..., Connection], site: Client, provider: Provider, told: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_token_address_told_by_the_callback(
     dialect = {"keep_from_callback": {"accounts": {"path": '"accounts-server"', "pattern": ANY}}}
     connection = make(
         token_url="{{ accounts }}/token", revocation_url=f"{provider.origin}/revoke", dialect=dialect
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     provider.answer("/token", TOKEN)
     assert authorize(site, connection, **{"accounts-server": stranger.origin}).status_code == 400
     assert not Token.objects.exists()
@@ -133,7 +133,7 @@ def test_a_variable_in_the_host_is_bound_as_a_host_is(make: Callable[..., Connec
     connection = make(
         auth_method="bearer", api_key="k", base_url="https://{{ shop }}.shop.example/admin", variables={"shop": "acme"},
         dialect=declared,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     assert connection.address("base_url") == "https://acme.shop.example/admin"
     connection.variables = {"shop": "evil"}
     connection.save()
@@ -232,7 +232,7 @@ class TestOnceAuthorized:
     def test_a_session_kept_open_does_not_send_the_next_account_s_token_to_the_old_host(
         self, make: Callable[..., Connection], site: Client, provider: Provider, status: int,
         monkeypatch: pytest.MonkeyPatch,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         with sites.running() as other:
             connection = make(
                 base_url="{{ instance_url }}/api", revocation_url=f"{other.origin}/revoke", dialect=FROM_TOKEN
@@ -270,7 +270,7 @@ class TestTheSitesOwnAccount:
         return {
             "auth_method": "oauth2_client_credentials", "base_url": "{{ instance_url }}/api", "test_path": "me",
             "revocation_url": f"{provider.origin}/revoke",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     @pytest.mark.parametrize("where", ["keep_from_token", "after_authorize"])
     def test_the_answer_tells_the_base_url(

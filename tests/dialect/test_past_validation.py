@@ -40,7 +40,7 @@ GARBAGE: list[tuple[str, Any]] = [
     ("test_method", "NO METHOD"), ("test_path", "{{ x"), ("label_template", "{{ x"), ("account_id_path", "x("),
     ("credential_in", "nowhere"), ("credential_prefix", "\n"), ("client_auth", "odd"), ("pkce", "odd"),
     ("auth_method", "gone"), ("timeout", -1), ("timeout", 1e300),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 
 def run(*args: str) -> None:

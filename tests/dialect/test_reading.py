@@ -83,7 +83,7 @@ def test_nothing_is_the_plain_one(data: Any) -> None:
         ({"token_params": {"a": float("nan")}, "x": {1}}, "no JSON"),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else None,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_a_mistake_is_said_with_its_place(data: Any, words: str) -> None:
     with pytest.raises(DialectError) as caught:
         read(data)
@@ -116,7 +116,7 @@ class TestKeeping:
             {"a": {"b": "eu"}}, {"a": True}, {"a": "e" * 1001}, {"b": "eu"},
         ],
         ids=repr,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_anything_else_is_refused_without_being_repeated(self, root: Any) -> None:
         with pytest.raises(KeptValueError) as caught:
             self.found("[a-z]+", root)

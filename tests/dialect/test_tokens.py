@@ -45,7 +45,7 @@ class TestPassword:
         assert sent.form == {
             "grant_type": "password", "username": "ada", "password": "canary-password", "scope": "read",
             "client_id": "the-client", "client_secret": "canary-client-secret",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         expire()
         call()
         assert len(provider.at("/token")) == 2
@@ -85,7 +85,7 @@ class TestLogin:
         make(
             auth_method="login", username="ada", password="canary-password", credential_name="X-Session",
             dialect={"login": {"url": "login", **self.BODY, **declared}},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         provider.answer("/api/login", answer, **headers)
         provider.answer("/api/me", {"id": 1})
         call()
@@ -120,7 +120,7 @@ class TestLogin:
                 "login": {"url": "login", **self.BODY, "token_response": {"access_token": "body.t", "expires_in": "body.ms"}},
                 "expires_unit": "milliseconds", "expired_when": "body.code == `498`",
             },
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         provider.answer("/api/login", {"t": "canary-1", "ms": 60_000})
         provider.answer("/api/login", {"t": "canary-2", "ms": 60_000})
         provider.answer("/api/me", {"code": 498})
@@ -224,7 +224,7 @@ class TestRenewsItself:
             "refresh_params": {"grant_type": "renew", "access_token": "{{ access_token }}", "refresh_token": None,
                                "client_id": None, "client_secret": None},
             "refresh_request_method": "GET",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     def test_it_is_renewed_in_the_last_third_of_its_life(
         self, make: Callable[..., Connection], site: Client, provider: Provider
@@ -298,7 +298,7 @@ def test_the_token_endpoint_is_spoken_to_in_the_dialect(
             "callback_code_param": "auth_code", "callback_state_param": "st",
             "default_expires_in": 7200,
         },
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     url = press(site, connection)
     assert "client_key=the-client" in url
     assert "user_scope=read" in url
@@ -310,7 +310,7 @@ def test_the_token_endpoint_is_spoken_to_in_the_dialect(
     assert sent.form == {
         "grant_type": "authorization_code", "code": CODE, "redirect_uri": "http://testserver/oauth/callback",
         "appid": "the-client", "n": 1,
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     basic = base64.b64encode(b"canary-client-secret:").decode()
     assert (sent.headers["Authorization"], sent.headers["X-V"]) == (f"Basic {basic}", "2")
     token = Token.objects.get()
@@ -332,7 +332,7 @@ def test_defaults_that_name_the_token_carry_the_one_in_use(make: Callable[..., C
     make(
         auth_method="oauth2_client_credentials", credential_in="none",
         default_headers={"X-Access": "{{ access_token }}", "X-Plain": "1"}, default_params={"t": "{{ access_token }}"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     provider.answer("/token", {"access_token": "canary-1"})
     provider.answer("/token", {"access_token": "canary-2"})
     provider.answer("/api/me", {}, 401)
@@ -363,7 +363,7 @@ def test_disconnect_sends_the_declared_request(
     connection = make(
         dialect={"revoke": {"method": "DELETE", "url": f"{provider.origin}/grants/{{{{ client_id }}}}",
                             "body": {"access_token": "{{ access_token }}", "refresh": "{{ refresh_token }}"}}}
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     provider.answer("/token", TOKEN)
     provider.answer("/grants/the-client", {}, 204)
     approve(site, connection)
@@ -398,7 +398,7 @@ def test_the_test_request_carries_a_body(make: Callable[..., Connection], provid
         auth_method="bearer", api_key="canary-key", test_method="POST", test_path="graphql",
         variables={"v": "3"}, label_template="{{ body.data.name }} of {{ v }}",
         dialect={"test_request": {"body": {"query": "{ me { name } }", "v": "{{ v }}"}, "headers": {"X-V": "{{ v }}"}}},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     provider.answer("/api/graphql", {"data": {"name": "Ada"}})
     result = connection.test()
     assert (result.ok, result.label) == (True, "Ada of 3")

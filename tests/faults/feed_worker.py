@@ -32,7 +32,7 @@ def make_feeds(origin: str, timeout: float) -> None:
         Feed.objects.create(
             name=name, slug=name, connection=connection, trigger="form", path=name, body_format="json",
             body={"number": "{{ number }}"}, idempotency_header=header, retry_delay=0.02, max_attempts=200 if header else 5,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
 
 def submit(first: int, count: int) -> dict[str, list[int]]:

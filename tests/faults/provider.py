@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {
             "access_token": f"access-{server.newest}", "refresh_token": f"refresh-{server.newest}",
             "token_type": "Bearer", "expires_in": server.expires_in,
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     def do_GET(self) -> None:
         server, sent = self.server, self.headers.get("Authorization", "").removeprefix("Bearer ")

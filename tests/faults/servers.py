@@ -115,7 +115,7 @@ class MariaDB(Server):
             f"{self.programs}/mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--socket={self.folder}/socket", f"--pid-file={self.folder}/pid",
             "--innodb-flush-log-at-trx-commit=2",
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
 
     def answers(self) -> bool:
         import MySQLdb  # type: ignore[import-untyped]  # it ships no types

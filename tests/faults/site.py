@@ -31,7 +31,7 @@ class Process:
         self.child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
     def tell(self, act: str, *arguments: Any, **options: Any) -> None:
         """Let it begin something; ``hear()`` returns the result."""

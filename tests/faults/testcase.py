@@ -130,7 +130,7 @@ def sites_own_tests(site: Site) -> str:
             [sys.executable, "-W", "error", "manage.py", "test", "--shuffle"],
             cwd=folder, env={**site.environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
             timeout=HANG, check=False,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
     assert done.returncode == 0, done.stderr
     ran = re.search(r"Ran (\d+) tests", done.stderr)
     assert ran, done.stderr

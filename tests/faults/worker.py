@@ -43,7 +43,7 @@ def create(origin: str, left: float, fields: dict[str, Any]) -> None:
         name="Provider", slug=SLUG, base_url=f"{origin}/api", auth_method="oauth2_authorization_code",
         client_id="id", client_secret="secret", token_url=f"{origin}/token", authorization_url=f"{origin}/authorize",
         **fields,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     Token.objects.create(connection=connection, access_token="access-1", refresh_token="refresh-1", generation=1)
     Token.objects.filter(connection=connection).update(
         issued_at=DatabaseNow() - timedelta(hours=1), expires_at=DatabaseNow() + timedelta(seconds=left)

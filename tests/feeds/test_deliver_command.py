@@ -58,7 +58,7 @@ def test_how_many_at_once(given: int | None, monkeypatch: pytest.MonkeyPatch) ->
 @responses.activate
 def test_a_long_round_says_how_far_it_is(
     bearer: Connection, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+) -> None:  # fmt: skip  # in rows
     monkeypatch.setattr(job, "_SUM_UP", 0.0)
     responses.post("https://api.example.com/v1/leads", json={})
     keep(make_feed(bearer), 3)

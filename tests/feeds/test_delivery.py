@@ -44,10 +44,10 @@ class TestRest:
     @pytest.mark.parametrize(
         ("status", "headers"),
         [(429, {"Retry-After": "60"}), (503, {"Retry-After": "60"}), (200, {"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_the_others_of_the_connection_wait_without_an_attempt_and_without_a_write(
         self, feed: Feed, make_feed: Callable[..., Feed], status: int, headers: dict[str, str], django_assert_num_queries: Any
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         make_feed(feed.connection, slug="second", path="second")
         responses.post(URL, status=status, headers=headers)
         responses.post("https://api.example.com/v1/second", json={})

@@ -106,7 +106,7 @@ class TestOrder:
         assert deliver() == {"succeeded": 3}
         assert api.received[-1].json() == {
             "all": {"contact_id": "nearest", "note_id": 2}, "one": 2, "submitted": "of the form",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     def test_two_that_wait_for_the_same(self, note: Feed, contact: Feed, api: ApiServer) -> None:
         saved(contact.connection, "other", after=contact, path="other/{{ values.contact_id }}")
@@ -324,7 +324,7 @@ class TestKeys:
         ("status", "expected"),
         [("pending", ("pending", False)), ("succeeded", ("pending", True)), ("skipped", ("skipped", False)),
          ("dead", ("failed", False))],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_a_feed_that_was_added_meanwhile(
         self, note: Feed, api: ApiServer, status: str, expected: tuple[str, bool]
     ) -> None:
@@ -361,7 +361,7 @@ class TestWhatNoFormWouldHaveSaved:
         runs = {run.feed.slug: run for run in submit("form", {"email": "a"})}
         assert {slug: run.status for slug, run in runs.items()} == {
             "contact": "failed", "a-note": "failed", "free": "pending",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         assert "wait for each other" in runs["contact"].error_message
 
     @pytest.mark.parametrize("order", list(product([None, 0, 1, 2], repeat=3)), ids=str)

@@ -126,7 +126,7 @@ def test_a_rule_on_the_body_still_renews_a_token(
         connection = make_connection(
             base_url=api.url, auth_method="oauth2_client_credentials", client_id="i", client_secret="s",
             token_url=f"{api.url}/token", dialect={"expired_when": "body.error == 'expired'"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         make_feed(connection, method="GET", body_format="none", body=None)
         api.routes(
             token=Reply(200, {}, b'{"access_token": "t", "expires_in": 3600}'),

@@ -57,7 +57,7 @@ def countries(api: ApiServer, **fields: Any) -> Feed:
     values = {
         "slug": "countries", "name": "Countries", "connection": connection, "method": "GET", "path": "countries",
         "query": {"lang": "{{ lang|default:'en' }}"}, "response_values": {"list": "body"}, **fields,
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     return Feed.objects.create(**values)
 
 

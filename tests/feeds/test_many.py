@@ -127,7 +127,7 @@ class TestSubmitMany:
         runs = submit_many("contact", [{"email": "a"}, {"email": ""}])
         assert [(each.feed.slug, each.status) for each in runs] == [
             ("lead", "pending"), ("second", "pending"), ("lead", "skipped"), ("second", "skipped"),
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
         assert runs[1].waits_for == runs[0]
         assert runs[3].waits_for == runs[2]
 

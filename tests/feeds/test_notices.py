@@ -133,7 +133,7 @@ class TestCost:
     def test_statements(
         self, feed: Feed, api: responses.RequestsMock, django_assert_num_queries: Any, *, notify: str, failing: bool,
         status: int, statements: int,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         Feed.objects.update(notify=notify, failing_since=feed.connection.created_at if failing else None)
         api.post(URL, status=status, json={})
         with django_assert_num_queries(statements):
@@ -182,7 +182,7 @@ class TestForReal:
     def test_what_goes_wrong_in_telling_breaks_nothing(
         self, feed: Feed, api: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture, broken: str,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         def refuse(*_: Any, **__: Any) -> None:
             raise (OSError if broken == "send_mail" else DatabaseError)("canary-password")
 

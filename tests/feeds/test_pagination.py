@@ -56,7 +56,7 @@ def api(db: None, server: ApiServer) -> Iterator[ApiSession]:
     Connection.objects.create(
         slug="crm", base_url=f"{server.url}/v1", auth_method="api_key", api_key="canary-key", credential_in="query",
         credential_name="key",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     with connect("crm") as session:
         yield session
 
@@ -185,7 +185,7 @@ def test_pages(server: ApiServer, api: ApiSession) -> None:
 def test_limits(
     server: ApiServer, api: ApiSession, *, answer: Any, way: Way, items: str, limits: Any, count: int,
     page_count: int, stopped: str,
-) -> None:  # fmt: skip
+) -> None:  # fmt: skip  # in rows
     serves(server, answer)
     got = collect(api, "list", way, items=items, **limits)
     assert (got.items, got.pages) == (ALL[:count], page_count)

@@ -173,7 +173,7 @@ class TestToken:
         return make_connection(
             base_url=f"{server.origin}/api", auth_method="oauth2_authorization_code", client_id="id",
             client_secret="secret", token_url=f"{server.origin}/token", authorization_url=f"{server.origin}/a",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
     @pytest.fixture
     def token(self, server: TokenServer, connection: Connection) -> Token:
@@ -181,7 +181,7 @@ class TestToken:
         return Token.objects.create(
             connection=connection, access_token="access-1", refresh_token="refresh-1", generation=1,
             expires_at=timezone.now() + timedelta(hours=1),
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
     def event(self, connection: Connection, make_feed: Callable[..., Feed]) -> str:
         make_feed(connection)

@@ -46,7 +46,7 @@ def ended(feed: Feed, status: str = "failed", outcome: str = "sent", **fields: A
         "input": ADA, "request": {"method": "POST"}, "attempts": [{"error": "http_status"}], "attempt_count": 3,
         "error": "http_status", "error_message": "The API answered 422.", "status_code": 422,
         "finished_at": timezone.now(), **fields,
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     return FeedRun.objects.create(feed=feed, connection=feed.connection, status=status, outcome=outcome, **values)
 
 

@@ -41,7 +41,7 @@ def runs(bearer: Connection, make_feed: Callable[..., Feed]) -> dict[str, FeedRu
         "dead": make(lead, "dead", "not_sent"), "unknown": make(lead, "failed", "unknown"),
         "dead, unknown": make(lead, "dead", "unknown"), "succeeded": make(lead, "succeeded"),
         "pending": make(lead, "pending", ""), "skipped": make(lead, "skipped", "not_sent"),
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
 
 
 def replayed(runs: dict[str, FeedRun]) -> set[str]:
@@ -114,7 +114,7 @@ def test_it_asks(runs: dict[str, FeedRun], monkeypatch: pytest.MonkeyPatch, answ
         (["--since", "soon"], "a day such as"), (["--since", ""], "a day such as"), (["--status", "succeeded"], "--again"),
         (["--since", "2026-13-01"], "a day such as"), (["--since", "999999d"], "a day such as"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_wrong_usage(runs: dict[str, FeedRun], arguments: list[str], words: str) -> None:
     done = call("replay", *arguments)
     # What argparse refuses ends with 2 in a shell; within a process Django makes 1 of it.

@@ -44,7 +44,7 @@ class TestCondition:
         ("data", "status"),
         [({"n": True}, "succeeded"), ({"n": 0}, "succeeded"), ({"n": ""}, "skipped"), ({"n": []}, "skipped"),
          ({"n": None}, "skipped"), ({}, "skipped")],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_submit(self, feed: Feed, api: ApiServer, data: dict[str, Any], status: str) -> None:
         Feed.objects.update(condition="n")
         (run,) = submit("contact", data)
@@ -93,7 +93,7 @@ class TestCondition:
         deliver()
         assert {run.feed.slug: FeedRun.objects.get(pk=run.pk).status for run in runs} == {
             "lead": "skipped", "second": "succeeded",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         assert api.paths == ["/other"]
 
     def test_receivers_hear_of_it_after_commit(
@@ -239,7 +239,7 @@ class TestSuccessRule:
             ("contains(body, 'ok')", reply(b"it is ok"), "succeeded"),
         ],
         ids=["true", "status", "header", "false", "a page", "empty", "a list", "text"],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_an_answer_that_is_no_error(
         self, feed: Feed, api: ApiServer, rule: str, answer: Reply, status: str
     ) -> None:

@@ -104,12 +104,12 @@ class TestPage:
             {**entry, "token": "refreshed"}, {**entry, "token": "refused"}, {**entry, "token": "missing"},
             {**entry, "emptied": True}, {**entry, "request": {"method": "GET"}, "bodies": False},
             recorded.line(recorded.REPLAYED, "Replayed by <i>ada."),
-        ])  # fmt: skip
+        ])  # fmt: skip  # in rows
         shown = page(admin_client, run)
         for text in (
             "The token was refreshed", "The API refused the token", "There was no token", "What was sent is not kept",
             "The feed keeps no bodies", "Replayed by &lt;i&gt;ada.",
-        ):  # fmt: skip
+        ):  # fmt: skip  # in rows
             assert text in shown
         assert shown.count("no answer") == 5
 

@@ -104,7 +104,7 @@ def test_what_an_api_asks_for(status: int, headers: dict[str, str], seconds: flo
 @pytest.mark.parametrize(
     ("headers", "end"),
     [({}, End.FAILED), ({"Retry-After": "60"}, End.RETRY), ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}, End.RETRY)],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_a_403_for_who_was_too_fast_is_tried_again(headers: dict[str, str], end: End) -> None:
     assert of_answer("POST", 403, headers, has_key=False, is_expired=False).end is end
 

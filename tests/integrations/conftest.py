@@ -29,5 +29,5 @@ def crm(transactional_db: None) -> Iterator[FakeApi]:
         Feed.objects.create(
             name="Lead", slug="lead", connection=api.connection, trigger="contact-form", path="leads",
             body_format="json", body={"all": "{{ data }}"}, idempotency_header="Idempotency-Key",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         yield api

@@ -206,7 +206,7 @@ def test_a_tenant_is_not_the_whole_server() -> None:
 def test_another_issuer_in_one_document_does_not_spoil_the_other() -> None:
     assert discover(f"{H}/a", Provider({
         f"{OAUTH}/a": document(H), f"{H}/a/.well-known/openid-configuration": document(f"{H}/a"),
-    })).issuer == f"{H}/a"  # fmt: skip
+    })).issuer == f"{H}/a"  # fmt: skip  # in rows
 
 
 def test_the_issuer_of_a_refusal_is_shown_on_one_line() -> None:

@@ -170,7 +170,7 @@ CASES: dict[str, tuple[int, Any, tuple[Act, Act, Act]]] = {
     "301": (301, b"", (ADMIN, ADMIN, ADMIN)),
     "302 and a page": (302, HTML, (ADMIN, ADMIN, ADMIN)),
     "307 and an error": (307, {"error": "invalid_grant"}, (ADMIN, ADMIN, ADMIN)),
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 @pytest.mark.parametrize("grant", GRANTS)

@@ -12,7 +12,7 @@ SHOP = {"keep_from_callback": {"shop": {"pattern": "[a-z0-9-]+[.]myshopify[.]com
 ZOHO = {"keep_from_callback": {
     "accounts_server": {"path": '"accounts-server"', "pattern": "https://accounts[.]zoho[.](com|eu|in)"},
     "location": {"pattern": "[a-z]{2}"},
-}}  # fmt: skip
+}}  # fmt: skip  # in rows
 AMAZON: dict[str, Any] = {
     "callback_code_param": "spapi_oauth_code",
     "keep_from_callback": {"seller": {"path": "selling_partner_id", "pattern": "[A-Z0-9]+"}},
@@ -50,7 +50,7 @@ AUTHORIZED: list[CallbackRow] = [
     CallbackRow("Alipay", "app_id=2014&source=alipay_app_auth&auth_code=code-value-1&state={state}", dialect={"callback_code_param": "auth_code"}),
     CallbackRow("a state under another name", "code=code-value-1&custom_state={state}", dialect={"callback_state_param": "custom_state"}),
     CallbackRow("another state beside it", "code=code-value-1&state=of-the-provider&custom_state={state}", dialect={"callback_state_param": "custom_state"}),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 REFUSED: list[CallbackRow] = [
     fails("Google, denied", "error=access_denied&state={state}", DENIED),
@@ -93,7 +93,7 @@ REFUSED: list[CallbackRow] = [
     fails("a realm that is no number", "code=code-value-1&state={state}&realmId=1%2F..", "does not match its pattern", dialect=REALM),
     fails("another shop", "code=code-value-1&state={state}&shop=ada.myshopify.com.evil.example", "does not match its pattern", dialect=SHOP),
     fails("a realm sent twice is none", "code=code-value-1&state={state}&realmId=1&realmId=1", "has no value “realm_id”", dialect=REALM),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: They belong to nothing, so the attempt stays open.
 STRAY: list[CallbackRow] = [
@@ -110,6 +110,6 @@ STRAY: list[CallbackRow] = [
     fails("in one signed parameter", "response=eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "holds no state"),
     fails("nothing", "", "holds no state"),
     fails("a state of other characters", "code=code-value-1&state=%00%ff%0a", "No attempt with this state"),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 CALLBACKS = [*AUTHORIZED, *REFUSED, *STRAY]

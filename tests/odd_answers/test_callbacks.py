@@ -34,7 +34,7 @@ def make(server: OddServer, row: CallbackRow) -> Connection:
         name="Odd", slug="odd", base_url=f"{server.origin}/api", auth_method="oauth2_authorization_code",
         client_id="site", client_secret="canary-client-secret", authorization_url=f"{server.origin}/authorize",
         token_url=f"{server.origin}/token", scope="read", issuer=row.issuer, dialect=dict(row.dialect),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     connection.full_clean()
     connection.save()
     return connection

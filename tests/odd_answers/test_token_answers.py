@@ -37,14 +37,14 @@ def make(server: OddServer, row: TokenRow) -> Connection:
         client_secret="canary-client-secret", authorization_url=f"{server.origin}/authorize",
         token_url=f"{server.origin}/token", scope=SCOPE, dialect=dict(row.dialect), username="ada",
         password="canary-password",
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     connection.full_clean()
     connection.save()
     if row.grant == "refresh":
         token = Token(
             connection=connection, access_token="old-access-value", refresh_token=OLD_REFRESH, scope=SCOPE,
             expires_at=timezone.now() + timedelta(hours=5), generation=1,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         token.save()
     return Connection.objects.get(pk=connection.pk)
 

@@ -72,7 +72,7 @@ FORMS: list[TokenRow] = [
     gives("a cookie beside it", AT, headers={"Set-Cookie": "session=canary; Path=/"}),
     gives("a token of eight thousand characters", {"access_token": JWT}, access_token=JWT),
     gives("a token of every character that is allowed", {"access_token": "~-._+/=aZ09!@#$%^&*() "}, access_token="~-._+/=aZ09!@#$%^&*() "),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: Lifetimes.
 LIVES: list[TokenRow] = [
@@ -117,7 +117,7 @@ LIVES: list[TokenRow] = [
     gives("never stays never beside a known one", AT | {"expires_in": 0}, dialect={"default_expires_in": 7200}),
     gives("a moment under another name", AT | {"accessTokenExpiresAt": ISO.isoformat()}, dialect={"token_response": {"expires_at": "accessTokenExpiresAt"}}, expires_in=HOUR),
     gives("moments of both tokens, Clover", BOTH | {"access_token_expiration": IN_AN_HOUR, "refresh_token_expiration": IN_AN_HOUR + HOUR}, dialect={"token_response": {"expires_at": "access_token_expiration", "refresh_expires_at": "refresh_token_expiration"}}, refresh_token=REFRESH, expires_in=HOUR, refresh_expires_in=2 * HOUR),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: Everything else beside a token.
 MEMBERS: list[TokenRow] = [
@@ -155,7 +155,7 @@ MEMBERS: list[TokenRow] = [
     gives("a nonce, PayPal", AT | {"nonce": "2026-01-01T00:00:00Z-x", "app_id": "APP-1"}),
     gives("the same token twice, Intercom", AT | {"token": ACCESS}),
     gives("a list for nothing, Box", BOTH | {"restricted_to": []}, refresh_token=REFRESH),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 SLACK_USER = {
     "token_response": {name: f"authed_user.{name}" for name in ("access_token", "refresh_token", "expires_in", "scope")}
@@ -163,11 +163,11 @@ SLACK_USER = {
 ENVELOPE = {"token_response": {
     **{name: f"data.{name}" for name in ("access_token", "refresh_token", "expires_in", "scope")},
     "error": "data.error_code", "error_description": "data.description",
-}}  # fmt: skip
+}}  # fmt: skip  # in rows
 WITHINGS = {"token_response": {
     **{name: f"body.{name}" for name in ("access_token", "refresh_token", "expires_in", "scope")},
     "error": "status != `0` && error",
-}}  # fmt: skip
+}}  # fmt: skip  # in rows
 CAMEL = {"token_response": {"access_token": "accessToken", "refresh_token": "refreshToken", "expires_in": "expireIn"}}
 #: Tokens elsewhere than RFC 6749 has them.
 ELSEWHERE: list[TokenRow] = [
@@ -189,7 +189,7 @@ ELSEWHERE: list[TokenRow] = [
     refuses("an expression that finds a number", {"token": 12}, NOBODY, UNUSABLE, grant="code", status=200, dialect={"token_response": {"access_token": "token"}}),
     refuses("X: the token was invalid", {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}, PERSON, REFRESH_DEAD, dialect={"token_response": {"error": "(contains(error_description || '', 'the token was invalid') && 'invalid_grant') || error"}}),
     refuses("Instagram: a dead token that renews itself", {"error": {"message": "Error validating access token: Session has expired", "type": "OAuthException", "code": 190}}, PERSON, REFRESH_DEAD, dialect={"token_response": {"error": "(error.code == `190` && 'invalid_grant') || error.type"}}),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: What a refresh changes, and what it leaves.
 REFRESHES: list[TokenRow] = [
@@ -205,7 +205,7 @@ REFRESHES: list[TokenRow] = [
     gives("the old access token again, Google", {"access_token": "old-access-value", "expires_in": 1200}, grant="refresh", access_token="old-access-value", expires_in=1200, **KEPT),
     gives("without a lifetime after one with", AT, grant="refresh", expires_in=None, **KEPT),
     gives("Dropbox: no refresh token, a lifetime", AT | {"token_type": "bearer", "expires_in": 14_400}, grant="refresh", expires_in=14_400, **KEPT),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: The site's own account.
 OWN: list[TokenRow] = [
@@ -223,7 +223,7 @@ OWN: list[TokenRow] = [
     refuses("a wrong password", {"error": "invalid_grant", "error_description": "Bad credentials"}, ADMINISTRATOR, "user name or the password", grant="password"),
     refuses("a wrong secret with the right password", {"error": "invalid_client"}, ADMINISTRATOR, CLIENT, grant="password", status=401),
     refuses("Sorry", {"error": "server_error"}, NOBODY, LATER, grant="client", status=500),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: The grant is dead: a person authorizes again.
 DEAD: list[TokenRow] = [
@@ -277,7 +277,7 @@ DEAD: list[TokenRow] = [
     refuses("Yandex", {"error": "invalid_grant", "error_description": "expired_token"}, PERSON, REFRESH_DEAD),
     refuses("Amazon", {"error": "invalid_grant", "error_description": "The request has an invalid grant parameter : refresh_token"}, PERSON, REFRESH_DEAD),
     refuses("labelled as a page", {"error": "invalid_grant"}, PERSON, REFRESH_DEAD, label="text/html"),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: Client or request are wrong: the administrator's matter.
 WRONG: list[TokenRow] = [
@@ -318,7 +318,7 @@ WRONG: list[TokenRow] = [
     refuses("a redirect to https", "", ADMINISTRATOR, "redirect to https://p.example/token.", status=308, headers={"Location": "https://p.example/token?code=canary"}),
     refuses("a redirect to a log-in", PAGE, ADMINISTRATOR, REDIRECTED, status=302, headers={"Location": "/login"}),
     refuses("a redirect to nowhere", "", ADMINISTRATOR, "redirect to nowhere", status=303),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 #: It passes, or it says nothing about anybody: nothing is given up for it.
 PASSING: list[TokenRow] = [
@@ -374,8 +374,8 @@ PASSING: list[TokenRow] = [
     refuses("Zoho's limit, in words", {"error": "Access Denied", "error_description": "You have made too many requests continuously.", "status": "failure"}, NOBODY, OFTEN),
     refuses("Salesforce: retry", {"error": "unknown_error", "error_description": "retry your request"}, NOBODY, LATER),
     refuses("a limit on a code, in words", {"error": "invalid_request", "message": "API rate limit exceeded for this app"}, NOBODY, OFTEN, grant="code", status=403),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 TOKEN_ANSWERS: list[TokenRow] = [
     *FORMS, *LIVES, *MEMBERS, *ELSEWHERE, *REFRESHES, *OWN, *DEAD, *WRONG, *PASSING,
-]  # fmt: skip
+]  # fmt: skip  # in rows

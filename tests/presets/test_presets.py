@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TWENTY = {
     "dropbox", "github", "gitlab", "google", "hubspot", "jira", "linkedin", "mailchimp", "microsoft", "notion",
     "pipedrive", "quickbooks", "salesforce", "shopify", "slack", "stripe", "wp-oauth-server", "xero", "zoho", "zoom",
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 ROOT = Path(__file__).parent.parent.parent
 #: Columns that a preset may fill; the others are the site's own, or secret.
@@ -245,7 +245,7 @@ HOSTILE = (
     "https://accounts.zoho.com/..", "https://accounts.zoho.com#", "https://accountszoho.com", "https://evilpipedrive.com",
     "https://pipedrive.com.evil.example", "https://a.b/c.pipedrive.com", "https://a?b.pipedrive.com",
     "ada.myshopify.com.evil.example", "evil.example/ada.myshopify.com", "us6.evil", "us6/", "../1", "1/2", "1?x=y", "1\n",
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 @EACH

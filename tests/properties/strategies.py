@@ -18,7 +18,7 @@ FRAGMENTS = (
     "%00", "%2e%2e", "%2f", "%5c", "%25", "%", "%zz", "%s", "{0}", "{x!r}", "..", ".", "/", "//", "\\", ":", "@", "?", "#", "&", ";", "=", "+",
     " ", "'", '"', "<script>alert(1)</script>", "</textarea>", "<!--", "<", ">", "javascript:", "http://", "https://", "fernet:",
     "null", "NaN", "Infinity", "1e999", "-0", "0", "true", "[redacted]",
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 def texts(max_parts: int = 5) -> st.SearchStrategy[str]:
@@ -83,7 +83,7 @@ ODD_JSON = (
     '{"a": "\\ud800"}', '{"\\u0000": "\\u0000"}', '{"a": %s}' % ("9" * 5000), "null", "true", "0", '""', "[]", "{}", "[[]]",
     '[["a", "b"], ["a", "b"]]', '[["a"]]', '{"": ""}', '{"a": null}', '{"a": [[[["{{ b }}"]]]]}', "'x'", '\ufeff{"a": 1}',
     "[" * 60 + "]" * 60, "[" * 120 + "]" * 120, "[" * 600 + "]" * 600,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 def json_texts(leaves: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[str]:

@@ -51,7 +51,7 @@ NAMES = st.one_of(
         ]
     ),
     texts(2),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 #: Names for what is known to the test only, put in when a visit is made.
 REAL = ("STATE", "OTHER_STATE", "COMMAND_STATE", "CODE")
 VALUES = st.one_of(
@@ -65,7 +65,7 @@ QUOTES = st.sampled_from([
     lambda text: quote_plus(text.encode("utf-8", "replace")),
     lambda text: "".join(f"%{byte:02x}" for byte in text.encode("utf-8", "replace")),
     lambda text: text.encode("utf-8", "replace").decode("latin-1").replace("&", "%26").replace("=", "%3d"),
-])  # fmt: skip
+])  # fmt: skip  # in rows
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ BODIES = st.one_of(
         ),
     ),
     st.just(("application/x-www-form-urlencoded", b"QUERY")),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 VISITS = st.builds(
     Visit,
     QUERIES,
@@ -147,7 +147,7 @@ VISITS = st.builds(
     st.sampled_from(["testserver", "www.example.org", "localhost:8000", "WWW.EXAMPLE.ORG.", "127.0.0.1"]),
     st.one_of(st.just(b""), blobs(), st.sampled_from([b"sessionid=\xff", b"a=b; ;=; \x00", b"x" * 20_000])),
     BODIES,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 def cookie_of(begun: Begun) -> str:
@@ -194,7 +194,7 @@ class World:
             body = query.encode("latin-1")
         return Client().generic(
             visit.method, PATH, body if visit.method != "GET" else b"", content_type, QUERY_STRING=query, HTTP_COOKIE=self.cookies(visit), HTTP_HOST=visit.host,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
 
 def session_of(user: User) -> str:
@@ -209,7 +209,7 @@ def world(db: None) -> World:
     connection = Connection.objects.create(
         name="CRM", slug="crm", base_url="https://api.example", auth_method="oauth2_authorization_code", client_id="id", client_secret=CLIENT_SECRET,
         authorization_url="https://login.example/authorize", token_url=TOKEN_URL, issuer=ISSUER,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     uri = f"http://testserver{PATH}"
     begun = {
         "STATE": begin(connection, redirect_uri=uri, user=owner),
@@ -348,7 +348,7 @@ def check_rows(world: World, visits: list[Visit], authorized: int) -> None:
 KNOWN = (
     "state", "code", "iss", "error", "error_code", "errorCode", "error_type", "error_reason", "error_description", "error_message", "errorMessage",
     "error_msg", "error_uri",
-)  # fmt: skip
+)  # fmt: skip  # in rows
 UNKNOWN: st.SearchStrategy[tuple[str, str, Any]] = st.tuples(
     st.sampled_from(["iframe", "session_state", "scope", "authuser", "hd", "prompt", "STATE", "Code"]) | texts(2),
     VALUES,

@@ -31,11 +31,11 @@ PIECES: st.SearchStrategy[Any] = st.one_of(
         "{{ client_secret|base64 }}", "{{ access_token }}", "https://p.example/x", "https://{{ shop }}.p.example", "login", None, True, 3600, {}, [],
         {"pattern": "[a-z]+"}, {"path": "a.b", "pattern": ".*"}, {"secret": True}, {"refresh_token": None}, {"url": "login"},
     ]),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 INNER = st.sampled_from([
     "url", "method", "format", "params", "headers", "body", "values", "token_response", "after_refresh", "path", "pattern", "label", "default", "secret",
     "statuses", "success_when", "shop", "realm_id", "X-Key", "Authorization", *TOKEN_MEMBERS, *FIXED_NAMES,
-])  # fmt: skip
+])  # fmt: skip  # in rows
 PARTS = st.recursive(PIECES, lambda inner: st.dictionaries(st.one_of(INNER, texts(2)), inner, max_size=4), max_leaves=8)
 DIALECTS = st.one_of(json_values(), st.dictionaries(st.one_of(st.sampled_from(KEYS), texts(1)), PARTS, max_size=5))
 
@@ -77,7 +77,7 @@ def test_a_row_past_validation_opens_everywhere(admin_client: Client, dialect: A
         connection = Connection.objects.create(
             name="Odd", slug="odd", base_url="https://p.example", auth_method="oauth2_authorization_code",
             client_id="id", client_secret="canary-client-secret",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         fields = {"dialect": dialect, "variables": variables, "base_url": url.replace("\x00", "")[:400]}
         try:
             with transaction.atomic():

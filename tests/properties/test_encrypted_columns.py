@@ -128,7 +128,7 @@ def test_a_secret_shows_itself_to_nobody(text: str, value: dict[str, Any]) -> No
         seen = [
             repr(secret), str(secret), f"{secret}", f"{secret:>20}", "%s %r" % (secret, secret), json.dumps([secret], default=str),
             repr(vars(secret)) if hasattr(secret, "__dict__") else "", str([secret]), str({"a": secret}), secret.stored,
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
         try:
             seen.append(repr(pickle.dumps(secret)))
         except TypeError as error:
@@ -175,7 +175,7 @@ EXPRESSIONS = st.recursive(
         st.builds(lambda one, two: Case(When(Q(pk__gt=0), then=as_expression(one)), default=as_expression(two), output_field=TEXT), inner, inner),
     ),
     max_leaves=4,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 #: What a query that can't be made, or a database that can't run it, raises.
 REFUSED = (TypeError, ValueError, FieldError, DatabaseError, ValidationError, AttributeError)
 
@@ -250,7 +250,7 @@ def test_what_a_query_reads_is_closed(column: str, value: Any) -> None:
             lambda: Connection.objects.annotate(x=Coalesce(F(column), as_expression(value), output_field=TEXT)).values("x"),
             lambda: Connection.objects.aggregate(x=models.Max(column)),
             Connection.objects.in_bulk,
-        ]  # fmt: skip
+        ]  # fmt: skip  # in rows
         for read in rows_of:
             with rolled_back():
                 try:

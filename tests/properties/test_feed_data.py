@@ -209,7 +209,7 @@ ODD: dict[str, Callable[[], Any]] = {
     "rude name": lambda: {RudeText("x"): 1},
     "odd name": lambda: {OddText("x"): 1},
     "tuple as name": lambda: {("a", CANARY): 1},
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def objects() -> st.SearchStrategy[Any]:
     leaves = st.one_of(
         st.none(), st.booleans(), NUMBERS, texts(3), decimals(), st.sampled_from(sorted(ODD)).map(Odd), st.datetimes(), st.dates(), st.times(),
         st.timedeltas(), st.uuids(), st.binary(max_size=4), st.complex_numbers(),
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return st.recursive(
         leaves,
         lambda inner: st.one_of(

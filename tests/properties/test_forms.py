@@ -88,7 +88,7 @@ HEADERS = st.one_of(
 )
 PARAMS = st.one_of(
     st.sampled_from(['{"a": [1, null, true]}', '{"a": {"b": "{{ a }}"}}', '{"{{ a }}": "{{ password }}"}', '{"a": "{{ missing }}"}', '[["a", "{{ a }}"], ["a", 1]]']), json_texts()
-)  # fmt: skip
+)  # fmt: skip  # in rows
 FLAGS = st.sampled_from(["on", "", "off", "\x00"])
 NAMES = st.one_of(
     st.sampled_from(["X-Key", "api_key", "Authorization", "Cookie", "Host", "Content-Type", "Content-Length"]),
@@ -135,7 +135,7 @@ CONNECTION_FIELDS: dict[str, st.SearchStrategy[str]] = {
     "test_path": st.one_of(st.sampled_from(["me", "/me?x=1", "{{ a }}"]), typed(PATHS)),
     "label_template": st.one_of(st.sampled_from(["{{ body.name }}", "{{ status }}", "{{ headers }}", "{{ body }}"]), typed(TEMPLATES)),
     "account_id_path": st.one_of(st.sampled_from(["body.id", "body", "headers", "@"]), typed(EXPRESSIONS)),
-}  # fmt: skip
+}  # fmt: skip  # in rows
 BUTTONS = st.sampled_from(
     [{}, {}, {"_continue": "1"}, {"_addanother": "1"}, {"_saveasnew": "1"}, {"_popup": "1"}, {"_to_field": "id"}]
 )
@@ -150,7 +150,7 @@ USUAL = [
         "auth_method": "oauth2_authorization_code", "client_id": "client", "client_secret": CANARY, "token_url": "https://login.example/token",
         "authorization_url": "https://login.example/authorize?a=b",
     },
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 
 @st.composite
@@ -364,7 +364,7 @@ FEED_FIELDS: dict[str, st.SearchStrategy[str]] = {
     "max_attempts": NUMBERS,
     "retry_delay": NUMBERS,
     "timeout": NUMBERS,
-}  # fmt: skip
+}  # fmt: skip  # in rows
 FEEDS = filled(
     FEED_FIELDS,
     [
@@ -381,7 +381,7 @@ def feed_form(connection: Connection) -> dict[str, Any]:
         "name": "Lead", "slug": "lead", "connection": connection.pk, "trigger": "contact", "is_active": "on", "method": "POST", "path": "leads",
         "query": "{}", "headers": "{}", "body_format": "none", "body": "", "response_values": "{}", "idempotency_header": "", "max_attempts": "14",
         "retry_delay": "10", "timeout": "",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
 
 
 @share(0.3)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: A credential to which the awkward parts are added.
 CANARY = "canary-credential-of-headers"
-BREAKS = ("\r\nX-Injected: 1", "\nX-Injected: 1", "\rX-Injected: 1", "\r\n\r\nGET /injected HTTP/1.1", "\x00", "\x0b", "\x0c", "\x1c", "\x85X-Injected: 1", "\u2028", "\r\n ", "\n\t", "\u010aX-Injected: 1", "\u560aX-Injected")  # fmt: skip
+BREAKS = ("\r\nX-Injected: 1", "\nX-Injected: 1", "\rX-Injected: 1", "\r\n\r\nGET /injected HTTP/1.1", "\x00", "\x0b", "\x0c", "\x1c", "\x85X-Injected: 1", "\u2028", "\r\n ", "\n\t", "\u010aX-Injected: 1", "\u560aX-Injected")  # fmt: skip  # in rows
 VALUES = st.one_of(
     st.sampled_from(["1", "application/json", "a, b", " padded ", "ä", "\u20ac", ""]),
     st.builds("{}{}{}".format, st.sampled_from(["", "a", "ä"]), st.sampled_from(BREAKS), st.sampled_from(["", "b"])),
@@ -37,7 +37,7 @@ NAMES = st.one_of(
     st.sampled_from(["X-A", "x-b", "Content-Type", "Accept", "User-Agent", "Authorization", "Idempotency-Key", "Cookie", "Te"]),
     st.builds("{}{}".format, st.sampled_from(["X", ""]), st.sampled_from([*BREAKS, ":", " ", "X-A: 1\r\nX-B", "ä", "(", "_", ""])),
     texts(2),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 HEADERS = st.dictionaries(NAMES, VALUES, max_size=3)
 
 
@@ -60,7 +60,7 @@ def check_wire(server: Script, names: set[str]) -> None:
             assert not set(part) & {0, 10, 13}, "a line break inside a line"
         allowed = {name.lower().encode("latin-1", "replace") for name in names} | {
             b"host", b"user-agent", b"accept-encoding", b"accept", b"connection", b"content-length", b"content-type", b"authorization", b"transfer-encoding",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         assert {field.partition(b":")[0].lower() for field in fields} <= allowed
         assert b"x-injected" not in {field.partition(b":")[0].lower() for field in fields}
         lengths = [field.partition(b":")[2] for field in fields if field.lower().startswith(b"content-length:")]
@@ -189,7 +189,7 @@ def test_a_feed_sends_whole_headers_or_none(
         feed = Feed(
             name="F", slug="f", connection=connection, trigger="t", path="x", headers=headers, idempotency_header=key_header,
             body_format="json", body={"v": "{{ v }}"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         try:
             feed.full_clean()
         except ValidationError:

@@ -41,7 +41,7 @@ LATER = {"a while later": 100.0, "a good while later": 400.0, "a lease later": L
 EVENTS = [
     *["somebody looks"] * 6, *["goes on"] * 10, "lost on the way", "lost on the way back", "turned away", *["dies"] * 3,
     "dies after the provider acted", "authorized", "disconnected", *LATER, *["a lease later"] * 3,
-]  # fmt: skip
+]  # fmt: skip  # in rows
 _states = count()
 
 
@@ -65,7 +65,7 @@ class LeaseMachine(RuleBasedStateMachine):
             name="Provider", slug=SLUG, base_url="https://api.example.com", auth_method="oauth2_authorization_code",
             client_id="id", client_secret="secret", token_url="https://api.example.com/token", timeout=(LEASE - 5) / 2,
             authorization_url="https://api.example.com/authorize",
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
     def at(self, *steps: str) -> list[Actor]:
         return [actor for actor in self.actors if actor.step in steps]

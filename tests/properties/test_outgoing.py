@@ -51,7 +51,7 @@ PARAMS = st.one_of(
     st.dictionaries(TEXTS, VALUES, max_size=3),
     st.lists(st.tuples(TEXTS, VALUES), max_size=3),
     st.sampled_from(["", "a=1", "a=b c", "50%", "a=%20", "?x", b"a=1", b"a=\xc3\xbc", [("a", "1"), ("a", "2")]]),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 NAMES = st.sampled_from(["X-A", "x-a", "Accept", "accept", "User-Agent", "X-B", b"X-C"])
 HEADERS = st.one_of(st.none(), st.dictionaries(NAMES, st.sampled_from(["1", "", "a b", None, b"2"]), max_size=3))
 

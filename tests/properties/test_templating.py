@@ -71,7 +71,7 @@ OPERANDS = st.one_of(
     st.sampled_from([*NAMES, "a.b", "a.b.0", "a.b.1.c", "a.b.9", "a.b." + "9" * 5000, "data.x.y", "", ".", "a.", "_a", "1", "-1.5", "1e999", "9" * 400]),
     st.sampled_from(['"x"', "'y'", '"{{"', "'}}'", '"\\""', '_("x")', '""', "True", "None"]),
     texts(2),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 FILTERS = st.one_of(
     st.sampled_from(
         ["default", "default_if_none", "safe", "ljust", "stringformat", "escape", "upper", "join", "slice", "__class__"]
@@ -211,7 +211,7 @@ def test_what_is_filled_is_bounded(times: int, size: int, alone: bool) -> None:
 SEGMENTS = st.one_of(
     st.sampled_from(["a", "contacts", "v1", "", "a.b", "%2e%2e", "x:y", "~", ".", "..", "{{ name }}.json", "v{{ name }}"]),
     st.just("{{ name }}"),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 @share(4)
@@ -269,7 +269,7 @@ EXPRESSIONS = st.recursive(
         ),
     ),
     max_leaves=12,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 @share(2)
@@ -303,7 +303,7 @@ STEPS = st.sampled_from(
         "sort_by(@,&to_string(@))", "max_by([@,@],&to_string(@))", "*", "*.*", "[[@,@],[@,@]]", "[0]", "[::1]", "`[1,2,3,4,5,6,7,8,9]`",
         "[@][].[@,@][]", "{a:@}.[a,a]", "[@,@]==[@,@]", "not_null(@)", "to_string(@)|[@,@]",
     ]
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 @st.composite

@@ -48,7 +48,7 @@ URL = "https://login.example/token?tenant=canary-in-the-query"
 #: What was sent, and comes back in the provider's words.
 SECRETS = (
     "canary-client+secret/é &%", "canary-refresh-token", "canary-authorization-code", "canary-code-verifier", "canary-in-the-query",
-)  # fmt: skip
+)  # fmt: skip  # in rows
 ISSUED = "canary-issued-token"
 #: Stands in everything the provider says.
 WORDS = "zebra quagga okapi"
@@ -79,7 +79,7 @@ NAMES = st.one_of(
         ]
     ),
     texts(2),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 VALUES = st.one_of(
     st.sampled_from(
         [
@@ -93,7 +93,7 @@ VALUES = st.one_of(
     NUMBERS,
     texts(3),
     json_values(),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 OBJECTS = st.lists(st.tuples(NAMES, VALUES), max_size=6)
 
 
@@ -115,7 +115,7 @@ BODIES = st.one_of(
     blobs(),
     st.builds(lambda pairs, cut: json_of(pairs).encode()[:-cut], OBJECTS, st.integers(1, 9)),
     st.sampled_from([b"", b" ", b"\xef\xbb\xbf", b"<html>zebra quagga okapi", b"null", b"true", b"[]", b"[" * 5000, b'{"error":' * 5000]),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 STATUSES = st.one_of(
     st.sampled_from([200, 201, 204, 302, 307, 400, 401, 403, 404, 408, 429, 500, 503]), st.integers(0, 999)
 )
@@ -128,7 +128,7 @@ HEADERS = st.dictionaries(
         ),
     ),
     max_size=3,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 @contextmanager
@@ -282,7 +282,7 @@ STATUS_LINES = st.one_of(
         ]
     ),
     blobs(20),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 FIELD_VALUES = st.one_of(
     st.sampled_from(
         [
@@ -291,7 +291,7 @@ FIELD_VALUES = st.one_of(
         ]
     ),
     blobs(12),
-)  # fmt: skip
+)  # fmt: skip  # in rows
 FIELDS = st.lists(
     st.tuples(
         st.one_of(
@@ -301,7 +301,7 @@ FIELDS = st.lists(
         FIELD_VALUES,
     ),
     max_size=4,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 def chunked(body: bytes) -> bytes:
@@ -319,7 +319,7 @@ FRAMES: st.SearchStrategy[Callable[[bytes], bytes]] = st.sampled_from(
         bytes, chunked, gzip.compress, damaged, lambda body: chunked(gzip.compress(body)), lambda body: damaged(gzip.compress(body)),
         lambda body: damaged(chunked(body)),
     ]
-)  # fmt: skip
+)  # fmt: skip  # in rows
 
 
 @st.composite

@@ -82,7 +82,7 @@ ELSEWHERE = (
     "https://api.example.com\x00.evil.example", "https://evil.example\u2028", "ftp://api.example.com", "javascript:x", "file:///etc/passwd", "mailto:x@evil.example",
     "..", "../", "/..;/", "%2e%2e/", "%2E%2E%2F", "%252e%252e", "..%5c", "..\\", "/.%00./", ".\u0307", "\uff0e\uff0e", "a/../../b", "//", "///", "?", "#", "?a=//evil.example",
     f"/{CANARY}", f"?k={CANARY}", f"https://user:{CANARY}@api.example.com/",
-)  # fmt: skip
+)  # fmt: skip  # in rows
 PATHS = st.lists(st.one_of(st.sampled_from(ELSEWHERE), texts(2)), max_size=4).map("".join)
 
 

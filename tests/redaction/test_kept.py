@@ -26,7 +26,7 @@ def make(url: str, **fields: Any) -> Connection:
     Feed.objects.create(
         name="Lead", slug="lead", connection=connection, trigger="contact", path="clients", body_format="json", body={},
         response_values={"said": "body"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return connection
 
 
@@ -88,7 +88,7 @@ def test_a_user_name_without_a_password_is_a_secret(method: str) -> None:
         api.answer = lambda request: Reply(401, {}, json.dumps(dict(request.headers) | {"at": request.path}).encode())
         connection = make(
             api.url, auth_method=method, username=CANARY, default_params={"user": "{{ username }}"}
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         response = connection.session().get("x")
         result, run = connection.test(), run_feed("lead", {})
     assert CANARY in api.received[0].path

@@ -64,7 +64,7 @@ def test_they_are_redacted_like_any_other(
 ) -> None:
     with api_server() as api:
         connection = make_connection(base_url=api.url, default_headers={"X-Api-Key": "can" + "ary-in-header"},
-            default_params={"token": "can" + "ary-in-query"})  # fmt: skip
+            default_params={"token": "can" + "ary-in-query"})  # fmt: skip  # in rows
         make_feed(connection)
         with caplog.at_level(logging.DEBUG), connect("crm") as session:
             response = session.get("x")

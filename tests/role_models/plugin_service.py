@@ -40,7 +40,7 @@ class PluginService:
         wanted = {
             "response_type": "code", "client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI,
             "scope": "read_profile,write_data", "region": "eu",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         wrong = [name for name, value in wanted.items() if asked.get(name) != value]
         if wrong or len(asked.get("state", "")) < 32:
             return in_json({"error": "invalid_request", "wrong": wrong}, 400)

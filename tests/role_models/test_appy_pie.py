@@ -44,7 +44,7 @@ def connected(server: AppyPie, **fields: Any) -> Iterator[Connection]:
             "scope": "*", "pkce": "", "client_auth": "client_secret_basic", "test_path": "me",
             "label_template": "{{ body.data.name }}", "account_id_path": "body.data._id", "dialect": dialect(),
             **fields,
-        })  # fmt: skip
+        })  # fmt: skip  # in rows
         connection.full_clean()
         connection.save()
         yield connection
@@ -199,7 +199,7 @@ def test_a_feed(site: Client) -> None:
         Feed.objects.create(
             name="Make", slug="make", connection=connection, path="connects", body_format="json",
             body={"name": "{{ name }}"}, response_values={"id": "body.data._id", "done": "body.success"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         run = run_feed("make", {"name": "Leads"})
         assert (run.status, run.values) == ("succeeded", {"id": "c-1", "done": True})
 

@@ -48,7 +48,7 @@ class Api:
             return in_json({"error": "the header of the connection is missing"}, 400)
         return in_json({
             "id": 7, "method": request.method, "contact": {"name": "Ada", "tags": ["a", "b"]},
-        }, 201 if request.method == "POST" else 200)  # fmt: skip
+        }, 201 if request.method == "POST" else 200)  # fmt: skip  # in rows
 
     def token(self, request: Received) -> Reply:
         form = request.form
@@ -89,7 +89,7 @@ AUTHENTICATIONS: dict[str, tuple[Callable[[Received], bool], dict[str, Any]]] = 
         lambda request: request.bearer == KEY,
         {"auth_method": "oauth2_authorization_code", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "authorization_url": "{{ host }}/authorize", "token_url": "{{ host }}/token", "scope": "contacts"},
     ),
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def connected(name: str) -> Iterator[tuple[Api, Connection]]:
         connection = Connection(
             name="API", slug="my-api", base_url="{{ host }}/v1", variables={"host": origin},
             default_headers={"X-Tenant": "acme"}, test_path="me", **fields,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         connection.full_clean()
         connection.save()
         yield api, connection
@@ -109,7 +109,7 @@ def connected(name: str) -> Iterator[tuple[Api, Connection]]:
 def make_feed(connection: Connection, **fields: Any) -> Feed:
     feed = Feed(**{
         "name": "Feed", "slug": "feed", "trigger": "form-1", "connection": connection, "path": "contacts", **fields,
-    })  # fmt: skip
+    })  # fmt: skip  # in rows
     feed.full_clean()
     feed.save()
     return feed
@@ -175,7 +175,7 @@ def test_mapping() -> None:
                 "values": [["{{ name }}", "{{ agreed }}"]],
                 "phone": '{{ phone|default:"none" }}',
             },
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         data = {"id": "a/b", "name": "Ada L.", "form": 3, "sku": "ABC-123", "quantity": 2, "agreed": True}
         run = run_feed("feed", data)
         assert run.ok, run.error_message

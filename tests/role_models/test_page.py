@@ -23,7 +23,7 @@ MODELS = ("WP OAuth Server", "Appy Pie Connect", "viaSocket", "GravityWP API Con
 EXAMPLES = {
     "*", "me", "ACCESSTOKEN", "invalid_client", "?oauth=me", "{{ region }}", "{{ email }}", "{{ body.email }}", "state",
     "https://your-site.example/oauth/callback",
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 def names_of(kind: Any) -> set[str]:
@@ -40,7 +40,7 @@ KNOWN = {
     *(f"run.{name}" for name in fields_of(FeedRun)),
     *(method.name for method in auth.methods()), *Connection.ClientAuth.values, *Connection.Place.values,
     *Feed.BodyFormat.values, *Status.values, *(preset.slug for preset in presets()), submit.__name__,
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 def cells(section: str) -> list[tuple[str, str]]:

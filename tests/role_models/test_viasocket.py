@@ -83,7 +83,7 @@ def connection(
             # 12. request parameters
             default_headers={"X-Region": "{{ region }}"}, default_params={"api_version": "2026-01"},
             default_body={"source": "site", "region": "{{ region }}"},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         connection.full_clean()
         connection.save()
         connection.files = files  # type: ignore[attr-defined]  # for the tests of step 10

@@ -53,7 +53,7 @@ def blog(server: WPOAuthServer, certificate: Certificate, **fields: Any) -> Iter
         connection = Connection(**{
             **preset.fields, "name": "Blog", "slug": "blog", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "variables": {"site": origin}, **fields,
-        })  # fmt: skip
+        })  # fmt: skip  # in rows
         connection.full_clean()
         connection.save()
         yield connection
@@ -73,7 +73,7 @@ def make_feed(connection: Connection) -> Feed:
     return Feed.objects.create(
         name="Post", slug="post", trigger="article", connection=connection, path="wp-json/wp/v2/posts",
         body_format="json", body={"title": "{{ title }}"}, response_values={"id": "body.id"},
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
 
 
 def test_the_preset_and_the_whole_dance(site: Client, certificate: Certificate) -> None:
@@ -154,7 +154,7 @@ def test_two_ways_at_once_are_refused_and_never_used(site: Client, certificate: 
         both = requests.get(
             url, params={"access_token": token}, headers={"Authorization": f"Bearer {token}"}, timeout=5,
             verify=str(certificate.bundle),
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert both.status_code == 400
         for place in ("header", "query"):
             Connection.objects.update(credential_in=place)

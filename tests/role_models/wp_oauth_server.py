@@ -41,7 +41,7 @@ class WPOAuthServer:
         act = {
             "authorize": self.authorize, "token": self.token, "me": self.me, "revoke": self.revoke, "posts": self.post,
             "users": self.refuse_parameter,
-        }.get(name)  # fmt: skip
+        }.get(name)  # fmt: skip  # in rows
         return act(request) if act else Reply(404, b"<!DOCTYPE html><title>Page not found</title>")
 
     def _endpoint(self, request: Received) -> str:
@@ -115,7 +115,7 @@ class WPOAuthServer:
         self.refresh_tokens.add(refresh)
         return in_json({
             "access_token": access, "expires_in": 3600, "token_type": "Bearer", "scope": scope, "refresh_token": refresh,
-        })  # fmt: skip
+        })  # fmt: skip  # in rows
 
     def _refusal(self, request: Received) -> Reply | None:
         in_query = request.query.get("access_token", "")

@@ -50,7 +50,7 @@ def connect_to(db: None) -> Callable[..., Connection]:
             "auth_method": "oauth2_authorization_code", "client_id": f"id-of-{slug}",
             "client_secret": f"canary-secret-of-{slug}", "authorization_url": f"{server.origin}/authorize",
             "token_url": f"{server.origin}/token", "scope": "read", **fields,
-        })  # fmt: skip
+        })  # fmt: skip  # in rows
 
     return make
 

@@ -177,7 +177,7 @@ class TestOtherUsers:
     def test_who_may_not_authorize_any_more_is_refused(
         self, clerk: Client, connection: Connection, server: TokenServer, django_user_model: type[User],
         *, gone: str, strict: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         state = state_of(press(clerk, connection))
         person = django_user_model.objects.get(username="clerk")
         if gone == "permission":

@@ -77,7 +77,7 @@ def test_a_form_that_breaks_down_with_secrets_in_it(
         "api_key": f"{CANARY}-of-key", "secret_variables": f'{{"tenant": "{CANARY}-of-tenant"}}', "scope_delimiter": " ",
         "pkce": "S256", "client_auth": "client_secret_post", "credential_in": "header", "test_method": "GET",
         "default_headers": "{}", "default_params": "{}", "default_body": "{}", "allowed_hosts": "[]", "variables": "{}",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     answer = admin_client.post("/admin/apiconnector/connection/add/", fields)
     page = answer.content.decode()
     assert answer.status_code == 500, page

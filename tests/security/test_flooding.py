@@ -47,7 +47,7 @@ STRANGE: dict[str, tuple[str, int]] = {
 def test_strangers_cost_a_constant_number_of_queries_and_write_nothing(
     site: Client, connection: Connection, caplog: pytest.LogCaptureFixture, django_assert_num_queries: Any,
     *, browser: str, name: str,
-) -> None:  # fmt: skip
+) -> None:  # fmt: skip  # in rows
     caplog.set_level(logging.DEBUG)
     client = site if browser == "signed in" else Client()
     if browser == "forged":
@@ -136,7 +136,7 @@ class TestOpenAttempts:
     def test_those_of_others_and_answered_ones_stay(
         self, site: Client, connection: Connection, attacker: TokenServer, admin_user: User,
         *, connect_to: Callable[..., Connection], django_user_model: type[User],
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         answered = press(site, connection)
         land(site, state=state_of(answered), code=CODE)
         somebody = django_user_model.objects.create_superuser("somebody")

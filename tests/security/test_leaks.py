@@ -73,7 +73,7 @@ def test_a_real_dance_leaves_nothing_either(site: Client, real: Connection) -> N
     token = Token.objects.get()
     kept, seen = everything_kept(but=("oauth2_provider",)), f"{text(page)} {page.headers} {page.cookies}"
     secrets = [param(back, "code"), state_of(url), token.access_token.reveal(), token.refresh_token.reveal(),
-               provider.CLIENT_SECRET]  # fmt: skip
+               provider.CLIENT_SECRET]  # fmt: skip  # in rows
     assert all(len(secret) >= 20 for secret in secrets)
     for secret in secrets:
         assert secret not in kept
@@ -94,7 +94,7 @@ def test_the_landing_page_is_alone(site: Client, connection: Connection, case: s
     policy = dict(part.strip().split(" ", 1) for part in page["Content-Security-Policy"].split(";"))
     assert policy == {
         "default-src": "'none'", "style-src": "'unsafe-inline'", "frame-ancestors": "'none'", "base-uri": "'none'",
-    }  # fmt: skip
+    }  # fmt: skip  # in rows
     assert page["Referrer-Policy"] == "no-referrer"
     assert {"no-store", "private"} <= set(page["Cache-Control"].replace(" ", "").split(","))
     assert "<script" not in text(page)
@@ -181,7 +181,7 @@ def test_the_client_secret_is_not_in_the_browser(site: Client, connection: Conne
     assert "canary-secret" not in f"{answer.headers} {answer.cookies} {text(answer)}"
     names = set(re.findall(r"[?&]([a-z_]+)=", answer["Location"]))
     assert names == {"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
-                     "code_challenge_method"}  # fmt: skip
+                     "code_challenge_method"}  # fmt: skip  # in rows
 
 
 def test_a_token_is_in_no_cookie(site: Client, connection: Connection, admin_user: User) -> None:

@@ -36,7 +36,7 @@ def nothing_happened(server: TokenServer) -> bool:
         "https://issuer.example:443/Tenant", "https://issuer.example/%54enant", "https://issuer.example/./Tenant",
         f" {ISSUER}", f"{ISSUER}\x00", f"{ISSUER}?", "null", "0",
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_an_answer_of_another_issuer_is_refused_byte_by_byte(
     site: Client, connection: Connection, server: TokenServer, iss: str
 ) -> None:
@@ -83,7 +83,7 @@ def test_an_error_of_another_issuer_is_not_believed(site: Client, connection: Co
         ({"issuer": ISSUER}, {}, 200),
         ({}, {}, 200),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_a_promised_issuer_may_not_be_missing(
     site: Client, connection: Connection, discovered: dict[str, Any], params: dict[str, str], status: int
 ) -> None:
@@ -126,7 +126,7 @@ class TestIssuersOfOtherConnections:
     def test_the_issuer_of_another_connection_is_refused(
         self, site: Client, connection: Connection, server: TokenServer, attacker: TokenServer,
         connect_to: Callable[..., Connection],
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         connect_to(attacker, "honest", issuer=ISSUER)
         page = land(site, state=state_of(press(site, connection)), code=CODE, iss=ISSUER)
         assert page.status_code == 400
@@ -173,7 +173,7 @@ class TestIssuersAreUnique:
     def test_two_accounts_may_share_it(
         self, site: Client, connection: Connection, server: TokenServer, attacker: TokenServer,
         connect_to: Callable[..., Connection],
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         connection.issuer = ISSUER
         connection.save()
         connect_to(server, "second-account", issuer=ISSUER, token_url=f"{server.origin}/token?account=2")
@@ -193,13 +193,13 @@ class TestTheAttackItself:
                 honest.authorization_url, client_id=provider.CLIENT_ID, redirect_uri=param(begun, "redirect_uri"),
                 scope="read", state=param(begun, "state"), proof=None,
             ) + f"&code_challenge={param(begun, 'code_challenge')}&code_challenge_method=S256"
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
 
     @pytest.mark.parametrize("issuer_of_evil", ["https://evil.example", ""])
     def test_the_code_does_not_reach_the_attacker(
         self, site: Client, real: Connection, attacker: TokenServer, connect_to: Callable[..., Connection],
         issuer_of_evil: str,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         real.issuer = ISSUER
         real.save()
         evil = connect_to(attacker, "evil", issuer=issuer_of_evil)

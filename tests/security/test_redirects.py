@@ -50,7 +50,7 @@ class TestTheRedirectUri:
             "host": "www.example.org:8443", "x-forwarded-host": "evil.example", "x-forwarded-proto": "http",
             "x-forwarded-port": "99", "x-script-name": "/evil", "forwarded": "host=evil.example", "origin": EVIL,
             "referer": EVIL,
-        })  # fmt: skip
+        })  # fmt: skip  # in rows
         browser.force_login(admin_user)
         url = browser.post(
             f"/admin/apiconnector/connection/{connection.pk}/authorize/?{'&'.join(f'{name}={EVIL}' for name in NAMES)}",
@@ -104,7 +104,7 @@ class TestNoOpenRedirector:
         answer = site.post(
             f"/admin/apiconnector/connection/{connection.pk}/{act}/?next={EVIL}&_changelist_filters=x",
             dict.fromkeys(NAMES, EVIL), headers={"referer": EVIL},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         assert answer.status_code == 302
         assert answer["Location"].partition("#")[0] == change_url(connection)
 

@@ -80,7 +80,7 @@ def test_a_used_state_takes_no_other_code(
     land(site, state=state, error="access_denied")
     assert (list(server.requests), Token.objects.count()) == before
     assert AuthorizationAttempt.objects.get().outcome == ("authorized" if first.get("code") else
-                                                          "denied" if first else "failed")  # fmt: skip
+                                                          "denied" if first else "failed")  # fmt: skip  # in rows
     assert ConnectionEvent.objects.count() == 1
 
 

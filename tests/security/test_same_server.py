@@ -128,11 +128,11 @@ class TestPublicClients:
 
     @pytest.mark.parametrize(("client_auth", "pkce", "begins"), [
         ("none", "", False), ("none", "S256", True), ("none", "plain", True), ("client_secret_post", "", True),
-    ])  # fmt: skip
+    ])  # fmt: skip  # in rows
     def test_a_client_without_a_secret_needs_pkce(
         self, site: Client, server: TokenServer, connect_to: Callable[..., Connection],
         *, client_auth: str, pkce: str, begins: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         connection = connect_to(server, client_auth=client_auth, pkce=pkce)
         response = site.post(f"/admin/apiconnector/connection/{connection.pk}/authorize/")
         assert response["Location"].endswith("#id_pkce") is not begins

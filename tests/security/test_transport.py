@@ -143,7 +143,7 @@ class TestCertificates:
     def test_a_code_goes_to_a_server_that_proves_who_it_is(
         self, site: Client, server: TokenServer, connect_to: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch,
         *, serve: Callable[..., tuple[str, list[bytes], Path]], name: str, days: int, known: bool, accepted: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         origin, seen, file = serve(name, days=days)
         if known:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
@@ -158,7 +158,7 @@ class TestCertificates:
     def test_a_token_goes_to_a_server_that_proves_who_it_is(
         self, connect_to: Callable[..., Connection], server: TokenServer, monkeypatch: pytest.MonkeyPatch,
         *, serve: Callable[..., tuple[str, list[bytes], Path]], name: str, days: int, known: bool, accepted: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip  # in rows
         origin, seen, file = serve(name, days=days)
         if known:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))

@@ -125,7 +125,7 @@ def test_refused_when_compiled(expression: str, words: str) -> None:
         pytest.param("a.b[::0]", 4, "a slice has the step 0; write 1, or -1 for backwards.", id="a step of 0"),
         pytest.param(" a[0][?b].c.*[] | foo(@)", 19, "there is no function foo()", id="far inside"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_the_place_of_a_mistake(expression: str, position: int, words: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         compile_expression(expression)
@@ -182,7 +182,7 @@ def test_an_expression_of_500_characters() -> None:
         pytest.param("ceil(to_number('1e999'))", "failed at character 1: ceil() can't use what it is given.", id="OverflowError inside"),
         pytest.param("to_number('nan')", "failed: its result is no plain JSON", id="NaN"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_refused_when_evaluated(expression: str, words: str) -> None:
     compiled = compile_expression(expression)
 
@@ -236,7 +236,7 @@ def test_the_same_list_named_over_and_over_stays_small() -> None:
         pytest.param("[?contains(@,'xyz')]", ["xy" * 50_000] * 60, id="long texts"),
         pytest.param("|".join(["merge(@,@)"] * 40), {str(key): key for key in range(50_000)}, id="copies of an object"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_what_takes_too_much_work_is_given_up(text: str, root: Any) -> None:
     began = time.thread_time()
     with pytest.raises(ExpressionError, match="takes more work"):

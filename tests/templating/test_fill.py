@@ -237,7 +237,7 @@ def test_all_that_is_filled_is_bounded() -> None:
     "value",
     [{"\ud800": "{{ x }}"}, {"a\n\u202e": ["{{ x }}"]}, {"k" * 5000: "{{ x }}"}, {"a": "{{ \ud800 }}"}, {"a": '{{ "\ud800"|x }}'}],
     ids=ascii,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_errors_are_fit_to_be_shown(value: Any) -> None:
     with pytest.raises(TemplateError) as caught:
         fill(value, {})

@@ -183,7 +183,7 @@ CONTEXT: dict[str, Any] = {
         pytest.param("{{ zulu|timezone:zone }}", "2026-07-09T18:30:05-04:00", id="timezone: a name"),
         pytest.param('{{ epoch|timezone:"UTC" }}', "2026-05-28T20:26:40+00:00", id="timezone: UTC"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 @override_settings(TIME_ZONE="America/Bogota")
 def test_filters(text: str, expected: Any) -> None:
     result = compile_template(text).render(CONTEXT)
@@ -253,7 +253,7 @@ def test_filters(text: str, expected: Any) -> None:
         pytest.param("{{ many|join:long }}", "the filter join would give more than 1,000,000 characters.", id="too long: join"),
         pytest.param('{{ long|split:"x" }}', "would give more than 10,000 items.", id="too many items"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_what_does_not_fit(text: str, words: str) -> None:
     template = compile_template(text)
     odd = {"surrogate": "s3cr3t\ud800", "marker": object(), "long": "x" * 900_000, "many": ["y"] * 100_000}
@@ -292,7 +292,7 @@ def test_what_does_not_fit(text: str, words: str) -> None:
         pytest.param('{{ x|timezone:"Europe" }}', "the name of a time zone", id="timezone: a folder"),
         pytest.param('{{ x|timezone:"" }}', "the name of a time zone", id="timezone: empty"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_arguments_are_checked_when_compiled(text: str, words: str) -> None:
     with pytest.raises(TemplateError) as caught:
         compile_template(text)
@@ -366,7 +366,7 @@ SAME_AS_DJANGO = [
     *("greeting|urlencode", 'greeting|urlencode:""', 'csv|slice:"1:3"', 'tags|slice:"::2"', "tags|first", "tags|last"),
     *("tags|length", "five|add:2", 'yes|yesno:"a,b"', 'nothing|yesno:"a,b,c"', 'nothing|yesno:"a,b"', 'name|default:"x"'),
     *('nothing|default_if_none:"x"', "name|truncatechars:5", "name|truncatechars:99"),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 
 @pytest.mark.parametrize("text", SAME_AS_DJANGO)

@@ -80,7 +80,7 @@ def test_a_submitted_name_that_a_secret_has_too() -> None:
         ("feed", ["run.id", "run.created_at", "now", "data", "data.a.b.0", "email", "rows.0.x", "status", "body.x", "item"]),
         ("item", ["run.id", "now", "data.x", "item", "item.price", "email"]),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_names_of_a_field(field: str, allowed: list[str]) -> None:
     for name in [
         "status",
@@ -123,7 +123,7 @@ def test_names_of_a_field(field: str, allowed: list[str]) -> None:
         pytest.param("browser", ["{{ tenant"], "[0]: The {{ at character 1 is not closed", id="can't be read"),
         pytest.param("browser", {"a": object()}, "a: a value is of the type object", id="no JSON"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_refused(field: str, value: Any, error: str) -> None:
     with pytest.raises(TemplateError) as caught:
         check_names(value, names(field))

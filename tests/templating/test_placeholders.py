@@ -155,7 +155,7 @@ def test_defaults(text: str, expected: Any) -> None:
         pytest.param("{{" * 50_000, "not closed", id="many opening braces"),
         pytest.param("{{ '" + "\\'" * 100_000, "not closed", id="many escaped quotes"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_refused_when_compiled(text: str, words: str) -> None:
     with pytest.raises(TemplateError) as caught:
         compile_template(text)

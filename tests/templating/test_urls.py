@@ -60,7 +60,7 @@ CONTEXT: dict[str, Any] = {
         pytest.param("https://api.example.com/x?y={{ z }}/../{{ number }}//?", "https://api.example.com/x?y=1%26y%3D2%20%25/../7//?", id="dots in the query"),
         pytest.param("HTTP://bücher.example/{{ number }}", "HTTP://bücher.example/7", id="the template's own host"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_fills(url: str, expected: str | None) -> None:
     if expected is None:
         with pytest.raises(TemplateError):
@@ -114,7 +114,7 @@ def test_fills(url: str, expected: str | None) -> None:
         pytest.param("https://example.com/{{ a|uper }}", "there is no filter 'uper'", id="filter"),
         pytest.param("https://example.com/" + "x" * 8000, "An address has 8,020 characters; at most 8,000 are sent.", id="long"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_refused_when_saved(url: str, words: str) -> None:
     with pytest.raises(TemplateError) as caught:
         check_url(url)
@@ -184,7 +184,7 @@ def test_refused_when_saved(url: str, words: str) -> None:
         pytest.param("https://example.com/?{{ a }}", None, "{{ a }} is null", id="query: null"),
         pytest.param("https://{{ missing }}.example.com/", "x", "unknown name 'missing'", id="unknown"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_refused_when_filled(url: str, value: Any, words: str) -> None:
     with pytest.raises(TemplateError) as caught:
         fill_url(url, {"a": value})
@@ -200,12 +200,12 @@ HOSTILE = [
     *("../..", "../../evil", "..;/", "%2e%2e%2f", "a/../../b", "./", "a/.", "a\\..\\b", "..%2f", "%252e%252e"),
     *(" ", "\t", "\r\n", "\nHost: evil.example", "\x00", "\x7f", "\u2028", "\u3002", "\uff0e", "\uff0f", "\u2215", "\u200b", "\ud800", "é", "٣"),
     *("x", "x-y", "127.0.0.1", "2130706433", "0x7f000001", "localhost", "xn--a", "-", "--", "1", "8080", "null", "true", "{{ b }}", "a" * 63, "a" * 64),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 TEMPLATES = [
     *("https://{{ a }}.example.com/x", "https://api-{{ a }}.example.com/x?y=z", "https://api.example.com:{{ a }}/x", "https://api.example.com/{{ a }}/x"),
     *("https://api.example.com/v{{ a }}?q", "https://api.example.com/x?y={{ a }}", "https://api.example.com?{{ a }}", "https://{{ a }}.a{{ a }}.example.com/{{ a }}?{{ a }}"),
     *("{{ base }}/{{ a }}", "{{ base }}?x={{ a }}", "{{ base }}/x/{{ a }}.json"),
-]  # fmt: skip
+]  # fmt: skip  # in rows
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

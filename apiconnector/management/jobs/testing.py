@@ -94,7 +94,7 @@ def _row(slug: str, result: TestResult, status: str) -> dict[str, Any]:
         result.status_code is not None
         and 400 <= result.status_code < 500
         and result.status_code not in _TEMPORARY
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     return {
         "slug": slug,
         "ok": result.ok,

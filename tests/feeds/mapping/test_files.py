@@ -82,7 +82,7 @@ class TestMultipart:
         assert run.input == {
             "email": "a",
             "cv": {"$file": FeedFile.objects.get().key, "name": "cv.pdf", "content_type": "application/pdf", "size": len(BYTES)},
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         assert len(stored()) == 1
         assert deliver() == {"succeeded": 1}
         assert parts(api.last) == [
@@ -125,7 +125,7 @@ class TestMultipart:
             ("x" * 400 + ".pdf", ("x" * 251 + ".pdf")),
             ("", "file"),
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_names(self, api: Recorder, make_api_feed: Callable[..., Feed], name: str, kept: str) -> None:
         make_api_feed(body_format="multipart", body={"cv": "{{ cv }}", "n": "{{ cv.name }}"})
         submit("contact", {"cv": ContentFile(b"x", name=name)})
@@ -149,14 +149,14 @@ class TestElsewhere:
         body = {
             "cv": "{{ cv|base64 }}", "uri": "data:{{ cv.content_type }};base64,{{ cv|base64 }}", "size": "{{ cv.size }}",
             "list": ["{{ more.1|base64 }}"], "{{ cv.name }}": 1,
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         make_api_feed(body=body)
         submit("contact", {"cv": cv(), "more": [cv(b"1"), cv(b"2")]})
         assert deliver() == {"succeeded": 1}
         encoded = b64encode(BYTES).decode()
         assert json.loads(api.last.body) == {
             "cv": encoded, "uri": f"data:application/pdf;base64,{encoded}", "size": len(BYTES), "list": ["Mg=="], "cv.pdf": 1,
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
 
     def test_more_than_a_text_may_have(self, api: Recorder, make_api_feed: Callable[..., Feed]) -> None:
         make_api_feed(body={"cv": "{{ cv|base64 }}"})
@@ -217,7 +217,7 @@ class TestElsewhere:
             connection = make_connection(
                 base_url=f"{server.origin}/api", auth_method="oauth2_client_credentials", client_id="i", client_secret="s",
                 token_url=f"{server.origin}/token",
-            )  # fmt: skip
+            )  # fmt: skip  # in rows
             Token.objects.create(
                 connection=connection, access_token="old", expires_at=timezone.now() + timedelta(days=1)
             )
@@ -261,7 +261,7 @@ class TestElsewhere:
             feed = make_api_feed(
                 {"auth_method": "api_key", "credential_in": "body", "credential_name": "key", "slug": body_format},
                 slug=body_format, body_format=body_format, body=body,
-            )  # fmt: skip
+            )  # fmt: skip  # in rows
             run = run_feed(feed.slug, {"cv": cv()})
             assert (run.status, run.outcome, run.error) == ("failed", "not_sent", "not_ready")
             assert "in the body" in run.error_message

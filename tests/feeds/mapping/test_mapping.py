@@ -41,7 +41,7 @@ class Form(forms.Form):
 FILLED = {
     "email": "ada@example.org", "topics": ["a"], "birthday": "1815-12-10", "amount": "12.35", "count": "3", "phone": "",
     "when": "2026-03-01T12:00:00Z",
-}  # fmt: skip
+}  # fmt: skip  # in rows
 
 
 def cleaned(**changes: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class TestJson:
             ({}, b"{}"),
         ],
         ids=str,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_the_bytes(self, api: Recorder, make_api_feed: Callable[..., Feed], template: Any, expected: bytes) -> None:
         make_api_feed({"variables": {"tenant": "t-1", "limits": {"most": 5}}}, body=template)
         run = run_feed("lead", cleaned())
@@ -319,7 +319,7 @@ class TestEmptyValues:
         templates = {
             "date": '{{ text|date:"Y" }}', "lower": "{{ missing|lower }}", "join": '{{ list|join:"," }}',
             "null": "{{ null|upper|strip }}", "yesno": '{{ null|yesno:"y,n,?" }}', "length": "{{ list|length }}",
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         make_api_feed(empty_values="omit", body=templates)
         run = run_feed("lead", EMPTY)
         assert run.ok, run.error_message
@@ -377,7 +377,7 @@ class TestEmptyValues:
             headers={"X-Null": "{{ null }}", "X-Zero": "{{ zero }}", "X-Text": "n={{ null }}"},
             body_format="form",
             body=[["a", "1"], ["n", ["{{ null }}"]], ["m", "{{ missing }}"], ["z", "{{ zero }}"]],
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         run = run_feed("lead", EMPTY)
         assert run.ok, run.error_message
         assert api.last.path == f"/v1/leads?{query}"
@@ -424,7 +424,7 @@ class TestFrozen:
         feed = make_api_feed(
             method="PUT", path="leads/{{ id }}", query={"q": "{{ id }}"}, headers={"X-A": "{{ id }}"},
             idempotency_header="Idempotency-Key", retry_delay=0,
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         api.statuses = [500]
         (run,) = submit("contact", {"email": "ada@example.org", "id": 5})
         assert run.request is None
@@ -432,7 +432,7 @@ class TestFrozen:
         assert FeedRun.objects.get().request == {
             "method": "PUT", "path": "leads/5", "params": [["q", "5"]], "headers": {"X-A": "5"}, "body_format": "json",
             "body": {"email": "ada@example.org"},
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         Feed.objects.update(
             method="POST", path="other", query={}, headers={}, body={"edited": True}, body_format="form"
         )

@@ -37,14 +37,14 @@ class TestTheExactRequest:
             {"body": "{{ nothing }}"},
         ],
         ids=str,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_it_is_what_is_sent(
         self, api: Recorder, make_api_feed: Callable[..., Feed], fields: dict[str, Any]
     ) -> None:
         connection = {
             "default_headers": {"X-Key": "k {{ api_key }}"}, "default_params": {"v": "2"}, "default_body": {"source": "web"},
             "variables": {"tenant": "t"},
-        }  # fmt: skip
+        }  # fmt: skip  # in rows
         feed = make_api_feed(connection, **fields)
         data = {"email": "ada@example.org", "tags": ["a", "b"], "n": 5, "nothing": None}
         shown = preview(feed, data)
@@ -107,7 +107,7 @@ class TestCredentials:
             ({"default_params": {"b": "{{ api_key|base64 }}"}}, "url", "?b=[redacted]"),
         ],
         ids=str,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_each_place(
         self, make_api_feed: Callable[..., Feed], fields: dict[str, Any], place: str, expected: str | None
     ) -> None:
@@ -126,7 +126,7 @@ class TestCredentials:
                 base_url=f"{server.origin}/api", auth_method=grant, client_id="i", client_secret="canary-secret",
                 token_url=f"{server.origin}/token", authorization_url=f"{server.origin}/a",
                 default_headers={"X-Token": "{{ access_token }}"},
-            )  # fmt: skip
+            )  # fmt: skip  # in rows
             shown = preview(make_feed(connection), {"email": "a"})
             assert (server.requests, server.api_calls) == ([], [])
         assert shown.headers["Authorization"] == "Bearer [redacted]"
@@ -146,7 +146,7 @@ class TestCredentials:
             base_url="{{ instance_url }}/v1", auth_method="oauth2_client_credentials", client_id="i", client_secret="s",
             token_url="https://p.example/token",
             dialect={"keep_from_token": {"instance_url": {"path": "instance_url", "pattern": "https://.*"}}},
-        )  # fmt: skip
+        )  # fmt: skip  # in rows
         shown = preview(make_feed(connection, query={"a": "b"}), {"email": "a"})
         assert any("instance_url" in problem for problem in shown.problems)
         assert (shown.url, shown.body) == ("leads", '{"email": "a"}')
@@ -185,7 +185,7 @@ class TestProblems:
             ({"body": {}, "headers": {"X-A": "{{ x }}"}}, {"x": "a\nb"}, "check path, query and headers"),
         ],
         ids=str,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_what_can_not_be_filled(
         self, make_api_feed: Callable[..., Feed], fields: dict[str, Any], data: Any, words: str
     ) -> None:
@@ -209,7 +209,7 @@ class TestProblems:
             ({"base_url": "https://10.0.0.1/v1"}, "private"),
         ],
         ids=str,
-    )  # fmt: skip
+    )  # fmt: skip  # in rows
     def test_a_connection_that_is_not_ready(
         self,
         make_connection: Callable[..., Connection],

@@ -25,7 +25,7 @@ from apiconnector.feeds.targets import TargetError, from_targets, targets
         ({"0": {"1": "x"}}, [("0.1", "x")]),
     ],
     ids=str,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_there_and_back(body: Any, rows: list[tuple[str, Any]]) -> None:
     assert targets(body) == rows
     assert from_targets(rows) == body
@@ -66,7 +66,7 @@ def test_items_in_any_order() -> None:
         (['"a\\q"'], 0, "between the quotes"),
         (["a" + ".b" * 100], 0, "has more than 100 steps"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # in rows
 def test_what_makes_no_json_names_the_row(rows: list[str], row: int, words: str) -> None:
     with pytest.raises(TargetError) as refused:
         from_targets([(target, 1) for target in rows])

@@ -24,6 +24,6 @@ from tests.odd.providers.zoom import RegionalZoom, Zoom
 FAKES: tuple[type[Fake], ...] = (
     TikTok, WeChat, Slack, Zoho, QuickBooks, Salesforce, Shopify, Xero, Jira, Mailchimp, Amazon, Instagram, Zoom,
     Walmart, Clover, Stripe, Notion, Reddit, X,
-)  # fmt: skip
+)  # fmt: skip  # in rows
 #: The same provider with another answer.
 VARIANTS: tuple[type[Fake], ...] = (FlatInstagram, StrictMailchimp, RegionalZoom)

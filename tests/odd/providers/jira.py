@@ -28,7 +28,7 @@ class Jira(Fake):
     unseen = frozenset({
         "default_headers.Accept", "dialect.after_authorize.headers.Accept",  # JSON by itself
         "dialect.refresh_token_idle_days",  # tells when to refresh what nobody uses
-    })  # fmt: skip
+    })  # fmt: skip  # in rows
 
     @route("GET", "auth.atlassian.com", "/authorize")
     def consent(self, request: Request) -> Reply:

@@ -41,7 +41,7 @@ class QuickBooks(Fake):
     unseen = frozenset({
         "revocation_url",  # the declared request takes its place
         "dialect.revoke.headers.Accept",  # sent by itself
-    })  # fmt: skip
+    })  # fmt: skip  # in rows
 
     def __init__(self) -> None:
         super().__init__()

@@ -33,7 +33,7 @@ class Xero(Fake):
     unseen = frozenset({
         "dialect.after_authorize.headers.Accept",  # sent by itself
         "dialect.refresh_token_idle_days",  # tells when to refresh what nobody uses
-    })  # fmt: skip
+    })  # fmt: skip  # in rows
 
     @route("GET", "login.xero.com", "/identity/connect/authorize")
     def consent(self, request: Request) -> Reply:
