@@ -31,7 +31,7 @@ from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.delivery import delay, process
 from apiconnector.feeds.rendering import render
 from apiconnector.feeds.verdict import End, of_answer
-from apiconnector.models import Connection, Feed, FeedRun, Token
+from apiconnector.models import Connection, Feed, FeedRun, Token, adding
 from apiconnector.shortcuts import run_feed, submit
 from tests import token_server
 
@@ -193,10 +193,10 @@ class TestRunFeed:
 
     def test_a_run_that_can_not_be_written_spoils_the_transaction_as_django_does(self, feed: Feed) -> None:
         run = FeedRun(feed=feed, connection=feed.connection, idempotency_key="same")
-        FeedRun.objects.add(run)
+        adding.add(run)
         with transaction.atomic():
             with pytest.raises(IntegrityError):
-                FeedRun.objects.add(FeedRun(feed=feed, connection=feed.connection, idempotency_key="same"))
+                adding.add(FeedRun(feed=feed, connection=feed.connection, idempotency_key="same"))
             assert transaction.get_rollback()
 
     @responses.activate

@@ -117,6 +117,12 @@ def test_a_change_of_any_column_is_noticed_at_once(authorized: Connection, model
         assert columns(found()) == columns(Connection.objects.get()), field.name
 
 
+@pytest.mark.parametrize("model", [Feed, Connection, Token], ids=lambda model: model.__name__)
+def test_the_type_of_every_column_can_be_read_from_json(model: type[models.Model]) -> None:
+    """Also of a column that is added one day."""
+    assert {field.get_internal_type() for field in model._meta.concrete_fields} <= finding._TYPES.keys()
+
+
 def test_a_token_that_comes_and_goes(make_connection: Callable[..., Connection]) -> None:
     connection = make_connection(**CODE)
     for _ in range(2):

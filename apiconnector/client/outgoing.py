@@ -66,10 +66,10 @@ def _query(params: Any) -> Any:
 
 
 class SessionHeaders:
-    """The headers of a session: checked once, and again when they were changed."""
+    """The headers of a session: checked once, and again when they were changed. Those it begins with need no check."""
 
-    def __init__(self) -> None:
-        self._checked: dict[Any, Any] = {}
+    def __init__(self, checked: dict[Any, Any]) -> None:
+        self._checked = checked
 
     def set_on(self, request: ApiRequest, own: Any, given: Any) -> None:
         """Give a request the session's ``own`` headers and those ``given`` for it; one that is None takes one away.

@@ -40,7 +40,8 @@ class _GivenCookies(RequestsCookieJar):
         """Take nothing."""
 
 
-_HEADERS: Final[Any] = dict(default_headers())
+#: What every session sends, unless its owner changes that.
+HEADERS: Final[Any] = dict(default_headers())
 _NO_COOKIE: Final = DefaultCookiePolicy(allowed_domains=())
 _ANONYMOUS: Final = Anonymous()
 #: What a session of requests is given that is no object of its own.
@@ -55,7 +56,7 @@ class PlainSession(requests.Session):
     def __init__(self) -> None:
         # Not by requests, which would make two adapters, each with pools of its own, for nobody to use.
         self.__dict__.update(_STATE)
-        self.headers = CaseInsensitiveDict(_HEADERS)
+        self.headers = CaseInsensitiveDict(HEADERS)
         self.proxies, self.params, self.hooks = {}, {}, _no_hooks()
         self.adapters = OrderedDict.fromkeys(("https://", "http://"), shared_adapter())
         self.auth = _ANONYMOUS

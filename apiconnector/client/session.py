@@ -15,7 +15,7 @@ from apiconnector.client import egress, reading
 from apiconnector.client.defaults import with_default_body
 from apiconnector.client.errors import presentable
 from apiconnector.client.outgoing import SessionHeaders, set_address
-from apiconnector.client.plain import Anonymous, PlainSession
+from apiconnector.client.plain import HEADERS, Anonymous, PlainSession
 from apiconnector.client.pool import watching
 from apiconnector.client.redirects import next_hop
 from apiconnector.client.request import ApiRequest, drain, rewind
@@ -123,7 +123,7 @@ class ApiSession(PlainSession):
         self._refused = refused
         self.expired = expired or _is_unauthorized
         self._configure = configure
-        self._session_headers = SessionHeaders()
+        self._session_headers = SessionHeaders(HEADERS)
         self._default_params: dict[str, Any] = {}
         self._default_body: dict[str, Any] = {}
         if default_headers or default_params or default_body:

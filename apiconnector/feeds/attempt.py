@@ -84,11 +84,12 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     redact = connection.redactor(is_fresh=True)
     has_rules = bool(feed.success_when or feed.response_values)
     data = redact.scrub(_body(answer, MAX_BODY if has_rules else KEPT_DATA)) if answer is not None else None
+    shown = _headers(answer.headers, redact) if answer is not None else {}
     values: dict[str, Any] = {}
     if answer is not None and judged.end is End.SUCCEEDED and has_rules:
         root = {
             "status": answer.status_code,
-            "headers": _lower(_headers(answer.headers, redact)),
+            "headers": {name.lower(): value for name, value in shown.items()},
             "body": data,
         }
         refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
@@ -102,7 +103,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         "request": _request(
             answer.request if answer is not None else failed, redact, limit, request.shown_body if request else None
         ),
-        "response": _response(answer, redact, limit),
+        "response": _response(answer, shown, redact, limit),
         "status_code": status_code,
         "duration_ms": duration_ms,
         "error": judged.error,
@@ -181,13 +182,15 @@ def _request(
     }
 
 
-def _response(answer: requests.Response | None, redact: Redactor, limit: int) -> dict[str, Any] | None:
+def _response(
+    answer: requests.Response | None, headers: dict[str, str], redact: Redactor, limit: int
+) -> dict[str, Any] | None:
     if answer is None:
         return None
     return {
         "status_code": answer.status_code,
         "reason": redact(answer.reason or ""),
-        "headers": _headers(answer.headers, redact),
+        "headers": headers,
         "body": recorded.body(answer.content, limit, redact, is_whole=len(answer.content) <= MAX_BODY),
     }
 
@@ -202,7 +205,3 @@ def _headers(headers: Mapping[str, Any], redact: Redactor) -> dict[str, str]:
     if redact(together) != together:
         shown = {name: redact(value) for name, value in shown.items()}
     return shown if len(together) <= recorded.MOST_OF_HEADER else recorded.cut_headers(shown)
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}

@@ -11,7 +11,7 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import F
 
 from apiconnector.feeds.followers import CHUNK, follow
-from apiconnector.models import FeedRun
+from apiconnector.models import FeedRun, adding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ def _add_or_find(run: FeedRun, using: str) -> FeedRun:
     run.pk, run._state.adding = None, True
     try:
         with transaction.atomic(using=using):
-            FeedRun.objects.add(run)
+            adding.add(run)
     except IntegrityError:
         # Locked, so that it is read as it is now and not as it was when this transaction began (MariaDB).
         rows = FeedRun.objects.using(using).select_for_update().filter(feed_id=run.feed_id)

@@ -12,7 +12,7 @@ from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.files import FromMemory, without_references
 from apiconnector.feeds.uploads import Uploads
 from apiconnector.feeds.verdict import End
-from apiconnector.models import Feed, FeedRun, finding
+from apiconnector.models import Feed, FeedRun, adding, finding
 
 
 def find_feed(slug: str) -> Feed:
@@ -37,7 +37,7 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     if feed.for_each:
         raise FeedMisconfigured(f"Feed “{slug}” makes one request for each item: use submit() for it.")
     uploads = Uploads()
-    run = FeedRun(feed=feed, connection=feed.connection, input=plain_data(data, uploads), started_at=timezone.now())
+    run = adding.draft(feed, plain_data(data, uploads), timezone.now())
     if uploads:
         run.file_source = FromMemory(uploads)
     done = None
@@ -49,7 +49,7 @@ def run_feed(slug: str, data: Any = None) -> FeedRun:
     if uploads:
         # The files are kept nowhere: nothing may look as if they could be found.
         run.input, run.file_source, run.file_keys = without_references(run.input), None, ()
-    FeedRun.objects.add(run)
+    adding.add(run)
     if done is not None:
         # The caller may read what is not kept.
         run.data = done.data

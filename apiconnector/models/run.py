@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
@@ -18,7 +17,7 @@ from apiconnector.fields.json_text import dumps
 from apiconnector.models.clock import DatabaseNow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from apiconnector.models.connection import Connection
@@ -78,27 +77,6 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
             == 1
         )
 
-    def add(self, run: FeedRun) -> None:
-        """Save a new run, as ``run.save()`` does, by a statement that is written once.
-
-        For a run that is written at its end, while its caller waits.
-        """
-        if pre_save.has_listeners(FeedRun) or post_save.has_listeners(FeedRun):
-            run.save(force_insert=True)
-            return
-        using = str(router.db_for_write(FeedRun, instance=run))
-        database = connections[using]
-        statement, columns = _insertion(using)
-        given = run.__dict__
-        values = [prepare(given[name], database) if prepare else given[name] for name, prepare in columns]
-        with transaction.mark_for_rollback_on_error(using=using), database.cursor() as cursor:
-            cursor.execute(statement, values)
-            if database.features.can_return_columns_from_insert:
-                (run.pk,) = cursor.fetchone()
-            else:
-                run.pk = database.ops.last_insert_id(cursor, FeedRun._meta.db_table, "id")
-        run._state.db, run._state.adding = using, False
-
     def add_all(self, runs: list[FeedRun]) -> None:
         """Save new runs by few statements; one by one where a receiver of Django's signals wants to hear of each.
 
@@ -135,21 +113,6 @@ def _related(name: str) -> models.QuerySet[Any]:
     """All rows of the model that this field leads to, which imports this module."""
     model: Any = FeedRun._meta.get_field(name).related_model
     return models.QuerySet(model)
-
-
-@cache
-def _insertion(using: str) -> tuple[str, list[tuple[str, Callable[[Any, Any], Any] | None]]]:
-    """The statement that adds a run to a database; the attributes it takes, and what makes values of them."""
-    database, meta = connections[using], FeedRun._meta
-    quoted = database.ops.quote_name
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(quoted(str(field.column)) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    returning = f" RETURNING {quoted('id')}" if database.features.can_return_columns_from_insert else ""
-    statement = f"INSERT INTO {quoted(meta.db_table)} ({columns}) VALUES ({places}){returning}"  # noqa: S608 - names
-    # Texts and whole numbers are in every database what they are here; Django takes six steps to say so.
-    others = [field for field in fields if isinstance(field, models.DateTimeField | JSONTextField)]
-    return statement, [(field.attname, field.get_db_prep_save if field in others else None) for field in fields]
 
 
 class FeedRun(models.Model):

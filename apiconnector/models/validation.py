@@ -25,7 +25,9 @@ _ALLOWED_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
 
 def is_findable(name: Any) -> bool:
     """Whether a name can be looked up: databases refuse NUL and half surrogate pairs."""
-    return isinstance(name, str) and "\x00" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+    if not isinstance(name, str) or "\x00" in name:
+        return False
+    return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def connection_problems(connection: Connection) -> dict[str, str]:

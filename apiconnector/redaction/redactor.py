@@ -115,10 +115,12 @@ class Redactor:
         forms = {form for value in self._values for form in forms_of(value)}
         forms |= {base64_form(f"{user}:{password}") for user, password in basic if password or user}
         self._forms = tuple(forms)
+        #: Encoding makes nothing shorter.
+        self._shortest = min((len(form.text) for form in forms), default=0)
 
     def __call__(self, text: str) -> str:
         """Return ``text`` without the values."""
-        return replaced(text, self._forms)
+        return text if len(text) < self._shortest else replaced(text, self._forms)
 
     def scrub(self, data: Any) -> Any:
         """Return JSON data without the values, also in keys; what is nested too deeply is replaced whole."""

@@ -10,7 +10,7 @@ import requests
 
 from apiconnector.exceptions import AuthorizationRequired, TokenRequestFailed
 from apiconnector.feeds import takeup
-from apiconnector.models import Connection, Feed, FeedRun, Token
+from apiconnector.models import Connection, Feed, Token
 from apiconnector.presets import find
 from apiconnector.shortcuts import connect, run_feed, submit
 from tests.client.origins import make_certificate
