@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
 
-from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
+from apiconnector.client.headers import check_headers
+from apiconnector.exceptions import ConfigurationError, FeedMisconfigured, TemplateError
 from apiconnector.feeds import bodies, followers
 from apiconnector.feeds.files import FromStorage
 from apiconnector.models import Feed, names
@@ -118,11 +119,22 @@ def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     path = fill_path(feed.path, context, may_be_empty=False)
     if files := bodies.referred(run.input):
         bodies.check_no_content([path, params, headers], files)
-    return FeedRequest(feed.method, path, params, _as_object(headers), body_format, body)
+    return FeedRequest(feed.method, path, params, _joined(headers), body_format, body)
 
 
-def _as_object(pairs: list[list[str]]) -> dict[str, str]:
-    return {name: text for name, text in pairs}  # noqa: C416 - mypy doesn't know that each has two
+def _joined(pairs: list[list[str]]) -> dict[str, str]:
+    """Headers by their names; what has several values is one line (RFC 9110 section 5.3), for requests sends one."""
+    lines: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for given, text in pairs:
+        name = names.setdefault(given.lower(), given)
+        lines[name] = f"{lines[name]}, {text}" if name in lines else text
+    try:
+        check_headers(lines)
+    except requests.exceptions.InvalidHeader as error:
+        # It names the header, and holds nothing of its value.
+        raise TemplateError(str(error)) from None
+    return lines
 
 
 def arguments(

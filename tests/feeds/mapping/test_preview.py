@@ -182,7 +182,7 @@ class TestProblems:
             ({}, {"x": object()}, "x: object can't be kept"),
             ({}, ["a"], "is a mapping"),
             ({"body": {"a": "{{ cv }}"}}, {"cv": {"$file": "a.pdf"}}, "a: a file has no place in JSON"),
-            ({"body": {}, "headers": {"X-A": "{{ x }}"}}, {"x": "a\nb"}, "check path, query and headers"),
+            ({"body": {}, "headers": {"X-A": "{{ x }}"}}, {"x": "a\nb"}, "The header X-A contains a line break"),
         ],
         ids=str,
     )  # fmt: skip  # in rows
