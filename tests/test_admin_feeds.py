@@ -9,6 +9,7 @@ import pytest
 import responses
 from django.contrib.auth.models import Permission, User
 
+from apiconnector.feeds.preview import preview
 from apiconnector.models import Feed, FeedRun
 
 if TYPE_CHECKING:
@@ -146,6 +147,30 @@ class TestDryRun:
         assert not Feed.objects.exists()
         assert not FeedRun.objects.exists()
         assert len(responses.calls) == 0
+
+    @pytest.mark.parametrize(
+        ("fields", "sample"),
+        [
+            ({"body": {"a": "{{ name }}", "b": "{{ data.address.city }}"}}, {"name": "name", "address": {"city": "city"}}),
+            ({"for_each": "rows", "body": {"a": "{{ item.sku }}", "b": "{{ order }}"}}, {"order": "order", "rows": [{"sku": "sku"}]}),
+            ({"for_each": "order.rows", "body": {"a": "{{ item }}"}}, {"order": {"rows": ["item"]}}),
+            ({"after": True, "path": "c/{{ values.id }}", "body": {"a": "{{ name }}"}}, {"name": "name", "values": {"id": "id"}}),
+            ({"body": {"a": "{{ tenant }}", "b": "{{ run.id }}", "c": "{{ client_id }}"}}, {}),
+        ],
+        ids=str,
+    )  # fmt: skip  # in rows
+    def test_the_sample_that_a_feed_begins_with_fills_it(
+        self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed], fields: Any, sample: Any
+    ) -> None:
+        bearer.variables = {"tenant": "t-1"}
+        bearer.save()
+        if fields.get("after"):
+            first = make_feed(bearer, slug="first", response_values={"id": "body.id"})
+            fields = {**fields, "after": first}
+        feed = make_feed(bearer, **fields)
+        page = admin_client.get(f"/admin/apiconnector/feed/{feed.pk}/change/")
+        assert json.loads(page.context["panel"]["sample"]) == sample
+        assert preview(feed, sample).problems == []
 
     def test_what_is_missing_is_said(self, admin_client: Client, bearer: Connection) -> None:
         page = admin_client.post(DRY_RUN, posted(bearer, **{"apiconnector-sample": '{"email": "a"}'}))

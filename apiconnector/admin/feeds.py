@@ -90,16 +90,29 @@ def _names_of(feed: Feed | None) -> list[str]:
 
 def _sample_of(feed: Feed | None) -> dict[str, Any]:
     """Data with a member for each name that the feed uses, for the person to fill in."""
+    from apiconnector.feeds.conditions import list_of
+    from apiconnector.models import names
+
     sample: dict[str, Any] = {}
-    fixed = {"run", "now", "client_id", "values", "item"}
+    item: dict[str, Any] = {}
+    fixed = {"run", "now", "client_id", *(names.public(feed.connection) if feed is not None else ())}
     for name in _names_of(feed):
-        parts = name.split(".")
-        parts = parts[1:] if parts[0] == "data" else parts
-        if not parts or parts[0] in fixed:
-            continue
-        place: Any = sample
-        for part in parts[:-1]:
-            place = place.setdefault(part, {}) if isinstance(place, dict) else {}
-        if isinstance(place, dict):
-            place.setdefault(parts[-1], parts[-1])
+        first, *rest = name.split(".")
+        if first == "data":
+            _put(sample, rest)
+        elif first == "item" and feed is not None and feed.for_each:
+            _put(item, rest)
+        elif first not in fixed and (first != "values" or (feed is not None and feed.after_id is not None)):
+            _put(sample, [first, *rest])
+    if feed is not None and (place := list_of(feed)):
+        _put(sample, place, [item or "item"])
     return sample
+
+
+def _put(sample: dict[str, Any], steps: list[str], value: Any = None) -> None:
+    """Put a value at a place: its name, where there is none to be put there."""
+    place: Any = sample
+    for step in steps[:-1]:
+        place = place.setdefault(step, {}) if isinstance(place, dict) else {}
+    if steps and isinstance(place, dict):
+        place.setdefault(steps[-1], steps[-1] if value is None else value)

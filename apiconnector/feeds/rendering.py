@@ -64,24 +64,27 @@ class FeedRequest:
         }
 
 
-def context_of(feed: Feed, run: FeedRun, connection: Connection) -> Names:
-    """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
+def context_of(feed: Feed, run: FeedRun, connection: Connection, values: dict[str, Any] | None = None) -> Names:
+    """The names placeholders may use. Fixed names win over variables, variables over bare data keys.
+
+    ``values`` stand in for what the runs have kept that this one waited for.
+    """
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
     data = run.input
-    values = {
+    known = {
         **data,
         **names.public(connection),
         "data": data,
         "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},
         "now": run.created_at.isoformat(),
-        "values": followers.values_of(run),
+        "values": followers.values_of(run) if values is None else values,
     }
     if feed.for_each or run.item is not None:
-        values["item"] = run.item
+        known["item"] = run.item
     # Opened for sending: the client ID is bound to hosts as the other credentials are.
-    return Names(connection, values, ["client_id"] if connection.client_id else [])
+    return Names(connection, known, ["client_id"] if connection.client_id else [])
 
 
 def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
@@ -106,12 +109,15 @@ def method_of(feed: Feed, run: FeedRun) -> str:
     return str(run.request["method"]) if run.request is not None else feed.method
 
 
-def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
-    """The request a feed makes of a run's input, without what is sent of it. Raises what ``render`` raises."""
+def fill_feed(feed: Feed, run: FeedRun, connection: Connection, values: dict[str, Any] | None = None) -> FeedRequest:
+    """The request a feed makes of a run's input, without what is sent of it. Raises what ``render`` raises.
+
+    ``values`` as of ``context_of``.
+    """
     if not feed.is_sound and (problems := feed.problems()):
         name, message = next(iter(problems.items()))
         raise FeedMisconfigured(f"Feed “{feed.slug}”, {name}: {message}")
-    context = context_of(feed, run, connection)
+    context = context_of(feed, run, connection, values)
     rule = _RULES.get(feed.empty_values)
     params = bodies.texts(fill_pairs(feed.query, context, rule)) if feed.query else []
     headers = bodies.texts(fill_pairs(feed.headers, context, rule)) if feed.headers else []
