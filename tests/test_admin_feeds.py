@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import responses
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
+from apiconnector.admin.mapping import MappingInput
 from apiconnector.feeds.preview import preview
 from apiconnector.models import Feed, FeedRun
 
@@ -52,6 +54,16 @@ def posted(connection: Connection, rows: Any = ROWS, **changed: Any) -> dict[str
     }  # fmt: skip  # in rows
 
 
+def in_one_line(text: str) -> str:
+    """What a browser gives back of an input of one line (HTML, "value sanitization algorithm")."""
+    return in_lines(text).replace("\r", "").replace("\n", "")
+
+
+def in_lines(text: str) -> str:
+    """The same of a text area."""
+    return text.replace("\x00", "\ufffd").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
+
+
 def person(*permissions: str) -> User:
     user = User.objects.create_user("ada", password="-", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
@@ -83,7 +95,11 @@ class TestTable:
         [
             ([("", "text", "x")], "Row 1: enter a target"),
             ([("a", "text", "x"), ("b", "json", "yes")], "Row 2, b: this is no JSON"),
-            ([("a", "text", "x"), ("", "text", ""), ("a.b", "text", "y")], "Row 3:"),
+            (
+                [("", "text", ""), ("a", "text", "x"), ("", "text", ""), ("a.b", "text", "y")],
+                "Row 4: a.b: is below “a”, which has a value in row 2.",
+            ),
+            ([("", "text", ""), ("a", "text", "x"), ("a", "text", "y")], "Row 3: a: is there already in row 2."),
             ([("a[1]", "text", "x")], "Row 1:"),
             ([("a", "text", "{{ email")], "{{"),
         ],
@@ -94,6 +110,8 @@ class TestTable:
         response = admin_client.post(ADD, posted(bearer, rows))
         assert response.status_code == 200
         assert said in str(response.context["adminform"].form.errors["body"])
+        shown = MappingInput().get_context("body", response.context["adminform"].form["body"].value(), {})["mapping"]
+        assert [tuple(row) for row in shown["rows"]][: len(rows)] == rows, "by the same numbers"
         for target, _, value in rows:
             assert f'value="{target}"' in response.text
             assert f'value="{value}"' in response.text
@@ -108,19 +126,67 @@ class TestTable:
         page = admin_client.get(f"/admin/apiconnector/feed/{Feed.objects.get().pk}/change/")
         assert "&lt;email&gt;{{ email }}&lt;/email&gt;" in page.text
 
-    @pytest.mark.parametrize("body", [[["a", "1"], ["a", "2"]], [], {}, {"a": {}}, {"a.b": 1}, {"": 1}, [1, [2]]])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            [["a", "1"], ["a", "2"]], [], {}, {"a": {}}, {"a.b": 1}, {"": 1}, [1, [2]],
+            {"text": "Line 1\nLine 2 {{ x }}"}, {"a": "\r\n", "b\nc": "\t"}, {"a": "\x00"}, {"a": "\ud83d"},
+            "a\r\nb", "a\nb", "\n a", "\ud83d", {f"a{n}": n for n in range(400)}, {"a": 1.0, "b": 1e22},
+        ],
+        ids=lambda body: str(body)[:30].encode("ascii", "backslashreplace").decode(),
+    )  # fmt: skip  # in rows
     def test_json_comes_back_as_it_was_saved(
         self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed], body: Any
     ) -> None:
         """Whatever way it is shown in, a form that is saved untouched changes nothing."""
-        feed = make_feed(bearer, body_format="json", body=body)
+        feed = make_feed(bearer, body_format="text" if isinstance(body, str) else "json", body=body)
         url = f"/admin/apiconnector/feed/{feed.pk}/change/"
         field = admin_client.get(url).context["adminform"].form["body"]
         shown = field.field.widget.get_context("body", field.value(), {})["mapping"]
-        rows = [row for row in shown["rows"] if row[0] or row[2]] or [("", "text", "")]
-        admin_client.post(url, posted(bearer, rows, **{"body-as": shown["as"], "body": shown["json"]}))
+        rows = [[in_one_line(part) for part in row] for row in shown["rows"]]
+        page = admin_client.post(
+            url,
+            posted(
+                bearer, rows,
+                **{
+                    "body-as": shown["as"], "body": in_lines(shown["json"]), "body-text": in_lines(shown["text"]),
+                    "body_format": feed.body_format,
+                },
+            ),
+        )  # fmt: skip  # in rows
+        if "\\ud83d" in json.dumps(body):  # which only code can have put there
+            assert "half a surrogate pair" in page.text
+            return
+        assert page.status_code == 302, page.context["adminform"].form.errors
         feed.refresh_from_db()
-        assert feed.body == body or (feed.body is None and body in ({}, []))
+        assert json.dumps(feed.body) == json.dumps(body) or (feed.body is None and body in ({}, []))
+        assert ("Body" in LogEntry.objects.get().get_change_message()) == (feed.body != body)
+
+    @pytest.mark.parametrize("depth", [200, 900, 5000])
+    @pytest.mark.parametrize("way", ["table", "json"])
+    @pytest.mark.parametrize("url", [ADD, DRY_RUN])
+    def test_what_is_nested_too_deep_is_said(
+        self, admin_client: Client, bearer: Connection, url: str, way: str, depth: int
+    ) -> None:
+        deep = '{"a":' * depth + "1" + "}" * depth
+        rows = [("a", "json", deep)]
+        page = admin_client.post(url, posted(bearer, rows, **{"body-as": way, "body": deep, "apiconnector-ways": "1"}))
+        assert page.status_code == 200
+        assert "nested" in page.text or "this is no JSON" in page.text
+
+    @pytest.mark.parametrize(
+        ("field", "value", "said"),
+        [
+            ("query", '"text"', "Enter an object, such as {&quot;name&quot;: &quot;value&quot;} or a list"),
+            ("response_values", "[1]", "Enter an object, such as {&quot;name&quot;: &quot;value&quot;}."),
+            ("headers", '{"X-A": NaN}', "it holds NaN"),
+            ("query", "{", "Enter a valid JSON."),
+        ],
+    )
+    def test_json_of_the_wrong_kind_says_what_is_wanted(
+        self, admin_client: Client, bearer: Connection, field: str, value: str, said: str
+    ) -> None:
+        assert said in admin_client.post(ADD, posted(bearer, **{field: value})).text
 
     def test_without_a_way_the_json_counts(self, admin_client: Client, bearer: Connection) -> None:
         fields = {
@@ -187,6 +253,46 @@ class TestDryRun:
         page = admin_client.post(DRY_RUN, {})
         assert page.status_code == 200
         assert "required" in page.text
+
+    @pytest.mark.parametrize("changed", [{"body_format": "none"}, {"path": "{{ a"}, {"condition": "a["}])
+    def test_the_json_of_the_table_whatever_else_is_wrong(
+        self, admin_client: Client, bearer: Connection, changed: Any
+    ) -> None:
+        page = admin_client.post(DRY_RUN, posted(bearer, **changed))
+        assert "errorlist" in page.text
+        assert "&quot;city&quot;: &quot;{{ city }}&quot;" in page.text
+
+    @pytest.mark.parametrize(
+        ("rows", "can_switch"), [(ROWS, True), ([("", "text", "")], True), ([("a..b", "text", "x")], False)]
+    )
+    def test_who_switches_gets_what_was_typed_in_all_ways(
+        self, admin_client: Client, bearer: Connection, rows: Any, can_switch: bool
+    ) -> None:
+        page = admin_client.post(DRY_RUN, posted(bearer, rows, **{"apiconnector-ways": "1"}))
+        assert ("<template data-apiconnector-ways>" in page.text) == can_switch
+        assert ('name="body-target" value="customer.address[0].city"' in page.text) == (rows is ROWS)
+        assert "<template data-apiconnector-ways></template>" in admin_client.post(DRY_RUN, posted(bearer)).text
+
+    @pytest.mark.parametrize(
+        ("permissions", "acts"),
+        [
+            (["view_feed"], set()),
+            (["view_feed", "send_feed"], {"send"}),
+            (["change_feed"], {"dry-run"}),
+            (["change_feed", "send_feed"], {"dry-run", "send"}),
+        ],
+    )
+    def test_what_a_person_may_do_is_offered(
+        self, client: Client, bearer: Connection, make_feed: Callable[..., Feed], permissions: Any, acts: set[str]
+    ) -> None:
+        feed = make_feed(bearer, body={"a": [True, None]})
+        client.force_login(person(*permissions))
+        page = client.get(f"/admin/apiconnector/feed/{feed.pk}/change/").text
+        assert {act for act in ("dry-run", "send") if f"data-apiconnector-{act}>" in page} == acts
+        assert ("data-apiconnector-try" in page) == bool(acts)
+        if "change_feed" not in permissions:
+            # As JSON, not as Python writes it.
+            assert "&quot;a&quot;: [\n    true,\n    null\n  ]" in page
 
     def test_permissions(self, client: Client, bearer: Connection) -> None:
         client.force_login(person("view_feed"))
