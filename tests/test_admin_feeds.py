@@ -188,6 +188,10 @@ class TestTable:
     ) -> None:
         assert said in admin_client.post(ADD, posted(bearer, **{field: value})).text
 
+    def test_sample_data_is_shown_again_beside_an_error(self, admin_client: Client, bearer: Connection) -> None:
+        page = admin_client.post(ADD, posted(bearer, path="{{ a", **{"apiconnector-sample": '{"a": "typed'}))
+        assert page.context["panel"]["sample"] == '{"a": "typed'
+
     def test_without_a_way_the_json_counts(self, admin_client: Client, bearer: Connection) -> None:
         fields = {
             name: value for name, value in posted(bearer, body='{"a": 1}').items() if not name.startswith("body-")

@@ -101,7 +101,7 @@ class FeedAdmin(Guarded, FeedActs):
         if may_try or may_send:
             context["panel"] = {
                 "sample_name": SAMPLE,
-                "sample": json.dumps(_sample_of(feed), indent=2, ensure_ascii=False),
+                "sample": request.POST.get(SAMPLE) or json.dumps(_sample_of(feed), indent=2, ensure_ascii=False),
                 "names": _names_of(feed),
                 "feed": feed,
                 "dry_run": reverse(f"{site}:apiconnector_feed_dry_run") if may_try else "",

@@ -154,3 +154,21 @@ def test_it_works_with_and_without_scripts(browser: Browser, lax: World, scripts
         page.get_by_label("Sample data").fill('{"name": "Grace", "email": "grace@example.org", "message": "Hi"}')
         page.get_by_role("button", name="Dry run").click()
         expect(page.locator(".apiconnector-panel")).to_contain_text("grace@example.org")
+
+
+def test_sample_data_is_there_after_saving(browser: Browser, lax: World) -> None:
+    typed = '{"name": "Grace", "email": "grace@example.org", "message": "Hi"}'
+    with window(browser) as opened:
+        page = opened.page
+        open_feed(page, lax)
+        sample = page.get_by_label("Sample data")
+        sample.fill(typed)
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.locator(".messagelist .success")).to_be_visible()
+        expect(sample).to_have_value(typed)
+        expect(page.locator("[data-apiconnector-result]")).to_contain_text("grace@example.org")
+        page.locator("#id_slug").fill("no slug")
+        sample.fill("{}")
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.locator(".errornote")).to_be_visible()
+        expect(sample).to_have_value("{}")

@@ -24,6 +24,16 @@ document.addEventListener("DOMContentLoaded", () => {
     const LOST = "The site did not answer, or you are not logged in any more. What you typed is still here: log in in "
         + "another tab, and try again.";
 
+    // A test is sent after saving: what was typed as sample data is there again on the page that follows, in this tab.
+    const sample = panel.querySelector("textarea");
+    const key = () => `apiconnector-sample ${form.querySelector("#id_slug")?.value || location.pathname}`;
+    try {
+        sample.value = sessionStorage.getItem(key()) ?? sample.value;
+        form.addEventListener("submit", () => sessionStorage.setItem(key(), sample.value));
+    } catch {
+        // A browser that keeps nothing.
+    }
+
     let latest = 0;
     const show = (text) => {
         result.removeAttribute("aria-busy");
