@@ -320,6 +320,18 @@ class TestSend:
             assert text in page.text
         assert json.loads(responses.calls[0].request.body or "") == {"email": "ada@example.org"}
 
+    @responses.activate
+    def test_numbers_are_not_grouped(
+        self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed], settings: Any
+    ) -> None:
+        settings.USE_THOUSAND_SEPARATOR = True
+        feed = make_feed(bearer, pk=12345, body={})
+        FeedRun.objects.create(pk=54321, feed=feed, connection=bearer)
+        responses.post("https://api.example.com/v1/leads", json={})
+        page = admin_client.get(f"/admin/apiconnector/feed/{feed.pk}/change/")
+        assert 'name="apiconnector-feed" value="12345"' in page.text
+        assert "Run #54322<" in admin_client.post(f"/admin/apiconnector/feed/{feed.pk}/send/").text
+
     def test_a_feed_that_is_off_is_not_sent(
         self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed]
     ) -> None:

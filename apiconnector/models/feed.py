@@ -189,7 +189,7 @@ class Feed(models.Model):
     def problems(self) -> dict[str, str]:
         """Everything wrong with the feed, by field."""
         from apiconnector.models.validation import json_problem
-        from apiconnector.templating import check
+        from apiconnector.templating import check_path
 
         found: dict[str, str] = {}
         for name in ("condition", "for_each", "success_when"):
@@ -198,7 +198,7 @@ class Feed(models.Model):
         if message := self._body_problem():
             found["body"] = message
         try:
-            check(self.path)
+            check_path(self.path)
         except TemplateError as error:
             found["path"] = str(error)
         for name in ("query", "headers"):

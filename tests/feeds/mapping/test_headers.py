@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from apiconnector.feeds import deliver
 from apiconnector.feeds.preview import preview
@@ -50,6 +51,28 @@ def test_what_does_not_fit_says_which_and_why(
     assert run.error_message.startswith(words)
     assert preview(feed, {"x": value}).problems == [run.error_message]
     assert api.got == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"headers": {"X-A": "\u0141"}}, "headers", "The header X-A has characters that a header can't carry"),
+        ({"query": {"q": {"a": 1}}}, "query", "q: only texts, numbers and lists of them fit there"),
+        ({"query": [["q", ["a", ["b"]]]]}, "query", "q: only texts"),
+        ({"body_format": "form", "body": {"q": {"a": "{{ x }}"}}}, "body", "q: only texts"),
+        ({"body_format": "multipart", "body": {"q": [{"a": "{{ x }}"}]}}, "body", "q: only texts"),
+        ({"path": "a/../b"}, "path", "A segment of the path would be '.' or '..'"),
+        ({"path": "a/%2e%2e/{{ x }}"}, "path", "A segment of the path would be '.' or '..'"),
+    ],
+    ids=str,
+)
+def test_what_could_never_be_sent_is_said_when_it_is_saved(
+    make_api_feed: Callable[..., Feed], fields: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        make_api_feed(**fields)
+    assert list(refused.value.message_dict) == [field]
+    assert refused.value.messages[0].startswith(words)
 
 
 @pytest.mark.parametrize(
