@@ -246,6 +246,8 @@ class TestDryRun:
         page = admin_client.post(DRY_RUN, posted(bearer, **{"apiconnector-sample": '{"email": "a"}'}))
         assert "city" in page.text
         assert "errorlist" in page.text
+        # There is none, and none that looks as if it had no body.
+        assert "The request, not sent" not in page.text
 
     @pytest.mark.parametrize("sample", ["[1]", "{", "nonsense", "[" * 5000])
     def test_sample_data_that_is_no_object(self, admin_client: Client, bearer: Connection, sample: str) -> None:

@@ -34,7 +34,8 @@ _HIDDEN: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 class Preview:
     """The request a feed would send, redacted; as much of it as can be made. ``problems`` say what keeps it from that.
 
-    A file is shown by its name and size. ``url`` is the path alone where the whole address is not known.
+    A file is shown by its name and size. ``url`` is the path alone where the whole address is not known, and empty
+    where there is no request.
     """
 
     method: str
@@ -60,7 +61,7 @@ def preview(feed: Feed, data: Any) -> Preview:
     Where the feed waits for another one, the object ``values`` in it is what that one keeps. Of a feed with
     ``for_each`` it is the request of the first item.
     """
-    shown = Preview(feed.method, feed.path)
+    shown = Preview(feed.method)
     shown.problems += [f"{name}: {message}" for name, message in feed.problems().items()]
     if shown.problems:
         return shown
