@@ -148,12 +148,16 @@ def arguments(
 ) -> dict[str, Any]:
     """What is handed to requests; ``key`` is the header with the idempotency key. Raises ``FileUnavailableError``."""
     found, content_type = bodies.arguments(request.body_format, request.body, files, contents)
-    headers = {**request.headers, **key}
-    if (
-        content_type
-        and not _names_content_type(request.headers)
-        and not _names_content_type(connection.default_headers)
-    ):
+    headers: dict[str, str | None] = {**request.headers, **key}
+    has_own, has_default = _names_content_type(request.headers), _names_content_type(connection.default_headers)
+    if request.body_format == bodies.Format.MULTIPART and (has_own or has_default):
+        # requests writes its own, with the boundary, without which nobody can read the body; None lets go a default.
+        headers = {name: text for name, text in headers.items() if name.lower() != "content-type"}
+        headers["Content-Type"] = None
+    elif request.body_format == bodies.Format.FORM and has_default and not has_own:
+        # That of a connection is about JSON, or text.
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    elif content_type and not has_own and not has_default:
         headers["Content-Type"] = content_type
     if request.params:
         found["params"] = [(name, text) for name, text in request.params]

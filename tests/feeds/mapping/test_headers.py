@@ -109,3 +109,29 @@ def test_a_text_that_an_api_cut_within_a_character(
     assert [got.body for got in api.got] == [sent] * bool(sent)
     assert (run.status, run.error) == (("succeeded", "") if sent else ("failed", "template"))
     assert ("half of a surrogate pair" in run.error_message) == (not sent)
+
+
+@pytest.mark.parametrize("given", [None, "application/json", "multipart/form-data"])
+@pytest.mark.parametrize("where", ["connection", "feed"])
+@pytest.mark.parametrize("body_format", ["multipart", "form"])
+def test_what_a_form_is_is_said_right(
+    api: Recorder, make_api_feed: Callable[..., Feed], given: str | None, where: str, body_format: str
+) -> None:
+    """Without its boundary nobody can read a multipart body; a default for JSON says nothing of forms."""
+    headers = {"content-type": given} if given else {}
+    feed = make_api_feed(
+        {"default_headers": headers if where == "connection" else {}},
+        headers=headers if where == "feed" else {},
+        body_format=body_format,
+        body={"a": "{{ a }}"},
+    )
+    assert run_feed("lead", {"a": "1"}).ok
+    (sent,) = api.last.headers.get_all("Content-Type") or ()
+    if where == "feed" and given and body_format == "form":
+        assert sent == given  # as the feed wants it
+    else:
+        assert sent.startswith(
+            {"multipart": "multipart/form-data; boundary=", "form": "application/x-www-form-urlencoded"}[body_format]
+        )
+    shown = {name.lower(): value for name, value in preview(feed, {"a": "1"}).headers.items()}
+    assert shown["content-type"].partition("boundary=")[0] == sent.partition("boundary=")[0]
