@@ -336,6 +336,25 @@ class TestSend:
         # SQLite goes on from the highest number.
         assert f"Run #{FeedRun.objects.exclude(pk=54321).get().pk}<" in sent
 
+    @pytest.mark.parametrize(
+        "case",
+        [
+            ({"for_each": "rows"}, {"rows": [1]}, "one request for each item of a list"),
+            ({}, {"a": [{"cv": {"$file": "cv.pdf"}}]}, "It names a file"),
+            ({}, {"cv": {"$file": 5}}, "the name “$file” is kept for uploaded files"),
+        ],
+    )
+    def test_what_only_a_dry_run_shows_is_said(
+        self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed], case: Any
+    ) -> None:
+        fields, sample, words = case
+        feed = make_feed(bearer, **fields)
+        page = admin_client.post(
+            f"/admin/apiconnector/feed/{feed.pk}/send/", {"apiconnector-sample": json.dumps(sample)}
+        )
+        assert words in page.text
+        assert not FeedRun.objects.exists()
+
     def test_a_feed_that_is_off_is_not_sent(
         self, admin_client: Client, bearer: Connection, make_feed: Callable[..., Feed]
     ) -> None:

@@ -83,6 +83,7 @@ class FeedActs(ModelAdmin):
         if feed is None:
             raise Http404
         sample, problem = _sample(request.POST)
+        problem = problem or _why_not_sent(feed, sample)
         found: dict[str, Any] = {"problems": [("Sample data", problem)] if problem else []}
         if not problem:
             try:
@@ -140,6 +141,17 @@ def _sample(data: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     if not isinstance(sample, dict):
         return {}, 'Enter a JSON object, such as {"email": "ada@example.org"}.'
     return sample, ""
+
+
+def _why_not_sent(feed: Feed, sample: dict[str, Any]) -> str:
+    """What a dry run can show, and a test can't send; empty where there is nothing such."""
+    from apiconnector.templating import references
+
+    if feed.for_each:
+        return "This feed makes one request for each item of a list. A dry run shows the first; only a form sends them."
+    if references(sample):
+        return "It names a file, which a dry run shows, and of which there is nothing to send."
+    return ""
 
 
 def _problems(form: ModelForm[Feed]) -> list[tuple[str, str]]:
