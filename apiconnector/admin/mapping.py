@@ -57,10 +57,10 @@ class MappingInput(forms.Widget):
 
 def _shown(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and value.get("as") == TABLE:
-        rows = [tuple(row) for row in value["rows"]]
-        while rows and not (rows[-1][0].strip() or rows[-1][2].strip()):
-            rows.pop()  # those between others stay: errors name rows by their number
-        return {"as": TABLE, "rows": [*rows, *_spare()], "json": _json_of(value), "text": ""}
+        typed = [tuple(row) for row in value["rows"]]
+        while typed and not (typed[-1][0].strip() or typed[-1][2].strip()):
+            typed.pop()  # those between others stay: errors name rows by their number
+        return {"as": TABLE, "rows": [*typed, *_spare()], "json": _json_of(value), "text": ""}
     if isinstance(value, dict) and value.get("as") == TEXT:
         return {"as": TEXT, "rows": _spare(), "json": json.dumps(value["text"]), "text": value["text"]}
     text = str(value or "")
@@ -68,12 +68,12 @@ def _shown(value: Any) -> dict[str, Any]:
         body = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return {"as": JSON, "rows": _spare(), "json": text, "text": ""}
+    if isinstance(body, str) and encodable(body) and not _NO_LINES.search(body):
+        return {"as": TEXT, "rows": _spare(), "json": text, "text": body}
     try:
         rows = _rows(body)
     except (TargetError, RecursionError):
         rows = None
-    if isinstance(body, str) and encodable(body) and not _NO_LINES.search(body):
-        return {"as": TEXT, "rows": _spare(), "json": text, "text": body}
     return {"as": JSON if rows is None else TABLE, "rows": [*(rows or ()), *_spare()], "json": text, "text": ""}
 
 

@@ -126,7 +126,7 @@ def test_what_a_form_is_is_said_right(
         body={"a": "{{ a }}"},
     )
     assert run_feed("lead", {"a": "1"}).ok
-    (sent,) = api.last.headers.get_all("Content-Type") or ()
+    (sent,) = api.last.headers.get_all("Content-Type") or [""]
     if where == "feed" and given and body_format == "form":
         assert sent == given  # as the feed wants it
     else:
