@@ -77,7 +77,9 @@ def test_what_was_typed_goes_along_to_another_way(browser: Browser, lax: World) 
         # An object is no text; what was typed is there when one comes back.
         way(page, "Text").click()
         expect(page.get_by_label("Body as text")).to_be_visible()
+        expect(page.locator("[data-apiconnector-stays]")).to_contain_text("would not be sent")
         way(page, "Table").click()
+        expect(page.locator("[data-apiconnector-stays]")).to_be_empty()
         expect(rows.first.get_by_label("Target")).to_have_value("note")
         expect(page.locator("[data-apiconnector-json]")).to_contain_text("Line 1\\nLine 2")
         assert opened.errors == []

@@ -100,6 +100,10 @@ document.addEventListener("DOMContentLoaded", () => {
                     part.replaceChildren(...other.childNodes);
                 }
             }
+            const fitting = carried.content.querySelector("input[type=radio][checked]");
+            if (fitting && way.value !== "json" && way.value !== fitting.value) {
+                stays.textContent = "What was typed can't be shown so, and would not be sent: it is still there in the other way.";
+            }
             choose(way);
             way.focus();
             soon();
