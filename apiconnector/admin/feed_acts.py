@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -65,8 +65,7 @@ class FeedActs(ModelAdmin):
         sample, problem = _sample(request.POST)
         if problem:
             found["problems"].append(("Sample data", problem))
-        if "body" in form.cleaned_data and form.instance.body is not None:
-            found["json"] = json.dumps(form.instance.body, indent=2, ensure_ascii=False)
+        found |= _made(form, is_switching="apiconnector-ways" in request.POST)
         if not found["problems"]:
             made = preview(form.instance, sample)
             found["problems"] = [("", text) for text in made.problems]
@@ -84,6 +83,7 @@ class FeedActs(ModelAdmin):
         if feed is None:
             raise Http404
         sample, problem = _sample(request.POST)
+        problem = problem or _why_not_sent(feed, sample)
         found: dict[str, Any] = {"problems": [("Sample data", problem)] if problem else []}
         if not problem:
             try:
@@ -108,6 +108,27 @@ class FeedActs(ModelAdmin):
         return render(request, template, context)
 
 
+def _made(form: ModelForm[Feed], *, is_switching: bool) -> dict[str, Any]:
+    """The JSON of the body that was typed, whatever else is wrong with the form; none where it makes none.
+
+    Who switches to another way of typing it gets all ways, with what was typed in them.
+    """
+    if "body" not in form.fields:
+        return {}
+    field: Any = form.fields["body"]
+    try:
+        body = field.to_python(form["body"].data)
+    except ValidationError:
+        return {}
+    if body is None:
+        return {"can_switch": True}
+    text = field.prepare_value(body)
+    found = {"json": text, "can_switch": True}
+    if is_switching:
+        found["ways"] = field.widget.render("body", text, {"id": form["body"].auto_id})
+    return found
+
+
 def _sample(data: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """The sample data, and what is wrong with it."""
     text = data.get(SAMPLE, "").strip()
@@ -120,6 +141,17 @@ def _sample(data: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     if not isinstance(sample, dict):
         return {}, 'Enter a JSON object, such as {"email": "ada@example.org"}.'
     return sample, ""
+
+
+def _why_not_sent(feed: Feed, sample: dict[str, Any]) -> str:
+    """What a dry run can show, and a test can't send; empty where there is nothing such."""
+    from apiconnector.templating import references
+
+    if feed.for_each:
+        return "This feed makes one request for each item of a list. A dry run shows the first; only a form sends them."
+    if references(sample):
+        return "It names a file, which a dry run shows, and of which there is nothing to send."
+    return ""
 
 
 def _problems(form: ModelForm[Feed]) -> list[tuple[str, str]]:

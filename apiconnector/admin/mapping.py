@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from apiconnector.feeds.targets import TargetError, from_targets, targets
-from apiconnector.fields.json_text import JSONFormField
+from apiconnector.fields.json_text import JSONFormField, encodable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 TABLE, JSON, TEXT = "table", "json", "text"
 #: Empty rows at the end of the table; the page adds more.
 _SPARE = 3
+#: A longer table is shown as JSON: of each row three inputs are sent, and Django takes a thousand (by its setting
+#: DATA_UPLOAD_MAX_NUMBER_FIELDS).
+_MOST_ROWS = 200
+#: What no input of one line holds: browsers leave it out.
+_NO_LINE = re.compile(r"[\x00-\x1f\x7f]")
+#: What no input of several lines gives back: any line break comes as \r\n, and is taken for \n.
+_NO_LINES = re.compile(r"[\x00\r]")
 
 
 class MappingInput(forms.Widget):
@@ -49,8 +57,10 @@ class MappingInput(forms.Widget):
 
 def _shown(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and value.get("as") == TABLE:
-        rows = [tuple(row) for row in value["rows"] if any(part.strip() for part in (row[0], row[2]))]
-        return {"as": TABLE, "rows": [*rows, *_spare()], "json": _json_of(value), "text": ""}
+        typed = [tuple(row) for row in value["rows"]]
+        while typed and not (typed[-1][0].strip() or typed[-1][2].strip()):
+            typed.pop()  # those between others stay: errors name rows by their number
+        return {"as": TABLE, "rows": [*typed, *_spare()], "json": _json_of(value), "text": ""}
     if isinstance(value, dict) and value.get("as") == TEXT:
         return {"as": TEXT, "rows": _spare(), "json": json.dumps(value["text"]), "text": value["text"]}
     text = str(value or "")
@@ -58,20 +68,31 @@ def _shown(value: Any) -> dict[str, Any]:
         body = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return {"as": JSON, "rows": _spare(), "json": text, "text": ""}
-    if isinstance(body, str):
+    if isinstance(body, str) and encodable(body) and not _NO_LINES.search(body):
         return {"as": TEXT, "rows": _spare(), "json": text, "text": body}
     try:
-        rows = [_row(path, leaf) for path, leaf in targets(body)] if isinstance(body, dict) else []
-        is_table = body is None or (isinstance(body, dict) and from_targets(targets(body)) == body)
-    except TargetError:
-        rows, is_table = [], False
-    return {"as": TABLE if is_table else JSON, "rows": [*rows, *_spare()], "json": text, "text": ""}
+        rows = _rows(body)
+    except (TargetError, RecursionError):
+        rows = None
+    return {"as": JSON if rows is None else TABLE, "rows": [*(rows or ()), *_spare()], "json": text, "text": ""}
+
+
+def _rows(body: Any) -> list[tuple[str, str, str]] | None:
+    """The rows that say all of a body; None where none do."""
+    if body is None:
+        return []
+    if not isinstance(body, dict) or not encodable(body):
+        return None
+    found = targets(body)
+    is_all = len(found) <= _MOST_ROWS and from_targets(found) == body
+    return [_row(path, leaf) for path, leaf in found] if is_all else None
 
 
 def _json_of(value: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(_body(value["rows"]), indent=2, ensure_ascii=False)
-    except ValidationError:
+        body = _body(value["rows"])
+        return json.dumps(body, indent=2, ensure_ascii=not encodable(body))
+    except (ValidationError, RecursionError):
         return ""
 
 
@@ -80,17 +101,18 @@ def _spare() -> list[tuple[str, str, str]]:
 
 
 def _row(path: str, leaf: Any) -> tuple[str, str, str]:
-    return (path, TEXT, leaf) if isinstance(leaf, str) else (path, JSON, json.dumps(leaf, ensure_ascii=False))
+    is_line = isinstance(leaf, str) and not _NO_LINE.search(leaf)
+    return (path, TEXT, leaf) if is_line else (path, JSON, json.dumps(leaf, ensure_ascii=False))
 
 
 def _body(rows: list[list[str]]) -> Any:
     """The JSON that the rows make; None where all are empty."""
-    found: list[tuple[str, Any]] = []
-    numbers = []
+    found: list[tuple[str, Any] | None] = []
     for number, (target, kind, value) in enumerate(rows, 1):
         if not target.strip():
             if value.strip():
                 raise ValidationError(f"Row {number}: enter a target for this value, such as customer.email.")
+            found.append(None)
             continue
         leaf: Any = value
         if kind == JSON:
@@ -102,13 +124,12 @@ def _body(rows: list[list[str]]) -> Any:
                     "or choose text."
                 ) from None
         found.append((target.strip(), leaf))
-        numbers.append(number)
-    if not found:
+    if not any(found):
         return None
     try:
         return from_targets(found)
     except TargetError as error:
-        raise ValidationError(f"Row {numbers[error.row]}: {error}") from None
+        raise ValidationError(f"Row {error.row + 1}: {error}") from None
 
 
 class MappingField(JSONFormField):
@@ -134,8 +155,8 @@ class MappingField(JSONFormField):
         return value if isinstance(value, dict) and "as" in value else super().prepare_value(value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compare what comes out."""
+        """Compare what comes out: as JSON, where 1 is not true."""
         try:
-            return bool(self.to_python(data) != (self.to_python(initial) if isinstance(initial, str) else initial))
-        except ValidationError:
+            return json.dumps(self.to_python(data)) != json.dumps(initial)
+        except (ValidationError, RecursionError):
             return True

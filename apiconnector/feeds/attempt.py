@@ -139,7 +139,7 @@ def _body(answer: requests.Response, most: int) -> Any:
     try:
         return json.loads(answer.content, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
-        return answer.text
+        return expiry.text_of(answer)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -22,7 +22,8 @@ from apiconnector.templating import (
     is_file,
     references,
 )
-from apiconnector.templating.kinds import as_text
+from apiconnector.templating.kinds import as_text, kind
+from apiconnector.templating.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,7 +139,7 @@ def _check_no_file(value: Any, place: tuple[str | int, ...]) -> None:
 
 def texts(pairs: list[tuple[str, Any]]) -> list[list[str]]:
     """Name and text of each parameter; a list gives one pair for each item, and None none."""
-    return [[name, _text(name, item)] for name, item in _flat(pairs)]
+    return [[_encodable(name, name), _text(name, item)] for name, item in _flat(pairs)]
 
 
 def _flat(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -151,7 +152,7 @@ def _flat(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 
 def _parts(pairs: list[tuple[str, Any]]) -> list[list[Any]]:
-    return [[name, item if is_file(item) else _text(name, item)] for name, item in _flat(pairs)]
+    return [[_encodable(name, name), item if is_file(item) else _text(name, item)] for name, item in _flat(pairs)]
 
 
 def _text(name: str, item: Any) -> str:
@@ -164,15 +165,30 @@ def _text(name: str, item: Any) -> str:
         )
     if isinstance(item, dict | list):
         raise FeedMisconfigured(
-            "A query, header or form field holds an object: only texts, numbers and lists of them fit there."
+            f"{shown(name)}: a query, header or form field holds {kind(item)} there: only texts, numbers and lists of "
+            "them fit."
         )
-    return str(item)
+    return _encodable(name, str(item))
+
+
+def _encodable(name: str, text: str) -> str:
+    """The text, which an API may have cut in the middle of a character: JSON can say that, and nothing else can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
+    # Raised outside the except clause: the error of the codec holds the value.
+    raise TemplateError(f"{shown(name)}: this text holds half of a surrogate pair, which only JSON can write.")
 
 
 @clean_frames
 def _text_or_file(body: Any, context: Mapping[str, Any], rule: Empty | None) -> Any:
     value = fill(body or "", context, rule)
-    if isinstance(value, str) or is_file(value):
+    if isinstance(value, str):
+        return _encodable("body", value)
+    if is_file(value):
         return value
     if value is OMITTED or (value is None and rule is not None):
         return ""

@@ -56,15 +56,21 @@ def items_of(feed: Feed, data: dict[str, Any]) -> list[Any]:
     return found
 
 
+def list_of(feed: Feed) -> list[str]:
+    """The names that lead to the list, where ``for_each`` does no more than name it; else none."""
+    return feed.for_each.split(".") if _PLACE.fullmatch(feed.for_each) else []
+
+
 def data_with(feed: Feed, data: dict[str, Any], item: Any) -> dict[str, Any]:
     """What was submitted, with this item alone in the list that it is of.
 
     Else a list of a thousand rows would be kept a thousand times. Where ``for_each`` does more than name a list, all of
     it is there.
     """
-    if not _PLACE.fullmatch(feed.for_each):
+    place = list_of(feed)
+    if not place:
         return data
-    *above, last = feed.for_each.split(".")
+    *above, last = place
     copied = inner = dict(data)
     for name in above:
         inner[name] = inner = dict(inner[name])

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
-from apiconnector.exceptions import ApiConnectorError
-from apiconnector.feeds import bodies
+from apiconnector.exceptions import ApiConnectorError, ExpressionError
+from apiconnector.feeds import bodies, conditions
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.rendering import FeedRequest, arguments, fill_feed
-from apiconnector.feeds.uploads import Uploads
+from apiconnector.feeds.uploads import Uploads, fit_name, fit_type
 from apiconnector.models import FeedRun, status
 from apiconnector.models.session import open_preview
 from apiconnector.redaction import REDACTED
 from apiconnector.templating import REFERENCE, references, search, truth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from apiconnector.models import Feed
 
 #: What ``{{ run.id }}`` gives: a run has its number once it is kept.
@@ -32,7 +34,8 @@ _HIDDEN: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 class Preview:
     """The request a feed would send, redacted; as much of it as can be made. ``problems`` say what keeps it from that.
 
-    A file is shown by its name and size. ``url`` is the path alone where the whole address is not known.
+    A file is shown by its name and size. ``url`` is the path alone where the whole address is not known, and empty
+    where there is no request.
     """
 
     method: str
@@ -55,15 +58,20 @@ def preview(feed: Feed, data: Any) -> Preview:
 
     Nothing is sent and nothing kept; no secret of the connection's method is opened. The feed need not be saved, nor be
     valid. ``data`` is what a form handler would submit, with uploaded files or ``{"$file": "cv.pdf", "size": 5000}``.
+    Where the feed waits for another one, the object ``values`` in it is what that one keeps. Of a feed with
+    ``for_each`` it is the request of the first item.
     """
-    shown = Preview(feed.method, feed.path)
+    shown = Preview(feed.method)
     shown.problems += [f"{name}: {message}" for name, message in feed.problems().items()]
     if shown.problems:
         return shown
     connection = feed.connection
     try:
-        run = _sample(feed, data, shown)
-        request = fill_feed(feed, run, connection)
+        sample = _sample(feed, data, shown)
+        if sample is None:
+            return shown
+        run, values = sample
+        request = fill_feed(feed, run, connection, values)
     except ApiConnectorError as error:
         shown.problems.append(connection.redactor()(str(error)))
         return shown
@@ -74,27 +82,39 @@ def preview(feed: Feed, data: Any) -> Preview:
     return shown
 
 
-def _sample(feed: Feed, data: Any, shown: Preview) -> FeedRun:
+def _sample(feed: Feed, data: Any, shown: Preview) -> tuple[FeedRun, dict[str, Any]] | None:
+    """The run that there would be, and what it has from those it waits for; None where there would be none."""
     plain = plain_data(data, _Samples())
+    values = plain.pop("values") if feed.after_id is not None and isinstance(plain.get("values"), dict) else {}
     for reference in references(plain):
         _complete(reference)
     run = FeedRun(pk=SAMPLE_ID, feed=feed, connection=feed.connection, input=plain)
-    if feed.condition and not truth(search(feed.condition, plain)):
+    if feed.condition and not truth(_evaluated("condition", search, feed.condition, plain)):
         shown.problems.append("The condition is false for this data: nothing would be sent.")
     if feed.for_each:
-        items = search(feed.for_each, plain)
-        if not isinstance(items, list) or not items:
-            shown.problems.append("“For each” finds no list with items in this data: nothing would be sent.")
-        else:
-            run.item = items[0]
-    return run
+        items = _evaluated("for_each", conditions.items_of, feed, plain)
+        if not items:
+            shown.problems.append("“For each” finds no items in this data: nothing would be sent.")
+            return None
+        run.item, run.input = items[0], conditions.data_with(feed, plain, items[0])
+    return run, values
+
+
+def _evaluated(name: str, evaluate: Callable[..., Any], *arguments: Any) -> Any:
+    """What a rule of the feed gives; an error of it says, as that of a run does, which one it is."""
+    try:
+        return evaluate(*arguments)
+    except ExpressionError as error:
+        raise ExpressionError(f"{name}: {error}") from None
 
 
 def _complete(reference: dict[str, Any]) -> None:
-    """Give a sample file what an uploaded one has."""
+    """Give a sample file what an uploaded one has: whatever was typed, a name, a type and a size."""
     given = reference[REFERENCE]
-    known = {"name": given, "content_type": "", "size": 0}
-    reference.update({name: reference.get(name, default) for name, default in known.items()})
+    name, kind, size = (reference.get(part) for part in ("name", "content_type", "size"))
+    reference["name"] = fit_name(name if isinstance(name, str) else given)
+    reference["content_type"] = fit_type(kind)
+    reference["size"] = size if isinstance(size, int) and size >= 0 else 0
     if not _KEY.fullmatch(given):
         reference[REFERENCE] = uuid.uuid4().hex
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
 
-from apiconnector.exceptions import ConfigurationError, FeedMisconfigured
+from apiconnector.client.headers import check_headers
+from apiconnector.exceptions import ConfigurationError, FeedMisconfigured, TemplateError
 from apiconnector.feeds import bodies, followers
 from apiconnector.feeds.files import FromStorage
 from apiconnector.models import Feed, names
@@ -63,24 +64,27 @@ class FeedRequest:
         }
 
 
-def context_of(feed: Feed, run: FeedRun, connection: Connection) -> Names:
-    """The names placeholders may use. Fixed names win over variables, variables over bare data keys."""
+def context_of(feed: Feed, run: FeedRun, connection: Connection, values: dict[str, Any] | None = None) -> Names:
+    """The names placeholders may use. Fixed names win over variables, variables over bare data keys.
+
+    ``values`` stand in for what the runs have kept that this one waited for.
+    """
     if not isinstance(connection.variables, dict):
         raise ConfigurationError(f"“{connection}”: the variables must be a JSON object.")
     data = run.input
-    values = {
+    known = {
         **data,
         **names.public(connection),
         "data": data,
         "client_id": "",
         "run": {"id": run.pk, "created_at": run.created_at.isoformat()},
         "now": run.created_at.isoformat(),
-        "values": followers.values_of(run),
+        "values": followers.values_of(run) if values is None else values,
     }
     if feed.for_each or run.item is not None:
-        values["item"] = run.item
+        known["item"] = run.item
     # Opened for sending: the client ID is bound to hosts as the other credentials are.
-    return Names(connection, values, ["client_id"] if connection.client_id else [])
+    return Names(connection, known, ["client_id"] if connection.client_id else [])
 
 
 def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
@@ -105,12 +109,15 @@ def method_of(feed: Feed, run: FeedRun) -> str:
     return str(run.request["method"]) if run.request is not None else feed.method
 
 
-def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
-    """The request a feed makes of a run's input, without what is sent of it. Raises what ``render`` raises."""
+def fill_feed(feed: Feed, run: FeedRun, connection: Connection, values: dict[str, Any] | None = None) -> FeedRequest:
+    """The request a feed makes of a run's input, without what is sent of it. Raises what ``render`` raises.
+
+    ``values`` as of ``context_of``.
+    """
     if not feed.is_sound and (problems := feed.problems()):
         name, message = next(iter(problems.items()))
         raise FeedMisconfigured(f"Feed “{feed.slug}”, {name}: {message}")
-    context = context_of(feed, run, connection)
+    context = context_of(feed, run, connection, values)
     rule = _RULES.get(feed.empty_values)
     params = bodies.texts(fill_pairs(feed.query, context, rule)) if feed.query else []
     headers = bodies.texts(fill_pairs(feed.headers, context, rule)) if feed.headers else []
@@ -118,11 +125,22 @@ def fill_feed(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     path = fill_path(feed.path, context, may_be_empty=False)
     if files := bodies.referred(run.input):
         bodies.check_no_content([path, params, headers], files)
-    return FeedRequest(feed.method, path, params, _as_object(headers), body_format, body)
+    return FeedRequest(feed.method, path, params, _joined(headers), body_format, body)
 
 
-def _as_object(pairs: list[list[str]]) -> dict[str, str]:
-    return {name: text for name, text in pairs}  # noqa: C416 - mypy doesn't know that each has two
+def _joined(pairs: list[list[str]]) -> dict[str, str]:
+    """Headers by their names; what has several values is one line (RFC 9110 section 5.3), for requests sends one."""
+    lines: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for given, text in pairs:
+        name = names.setdefault(given.lower(), given)
+        lines[name] = f"{lines[name]}, {text}" if name in lines else text
+    try:
+        check_headers(lines)
+    except requests.exceptions.InvalidHeader as error:
+        # It names the header, and holds nothing of its value.
+        raise TemplateError(str(error)) from None
+    return lines
 
 
 def arguments(
@@ -130,12 +148,16 @@ def arguments(
 ) -> dict[str, Any]:
     """What is handed to requests; ``key`` is the header with the idempotency key. Raises ``FileUnavailableError``."""
     found, content_type = bodies.arguments(request.body_format, request.body, files, contents)
-    headers = {**request.headers, **key}
-    if (
-        content_type
-        and not _names_content_type(request.headers)
-        and not _names_content_type(connection.default_headers)
-    ):
+    headers: dict[str, str | None] = {**request.headers, **key}
+    has_own, has_default = _names_content_type(request.headers), _names_content_type(connection.default_headers)
+    if request.body_format == bodies.Format.MULTIPART and (has_own or has_default):
+        # requests writes its own, with the boundary, without which nobody can read the body; None lets go a default.
+        headers = {name: text for name, text in headers.items() if name.lower() != "content-type"}
+        headers["Content-Type"] = None
+    elif request.body_format == bodies.Format.FORM and has_default and not has_own:
+        # That of a connection is about JSON, or text.
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    elif content_type and not has_own and not has_default:
         headers["Content-Type"] = content_type
     if request.params:
         found["params"] = [(name, text) for name, text in request.params]

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from apiconnector.templating.plain import MAX_DEPTH
 from apiconnector.templating.words import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: A target, and a text with placeholders, a constant, or an empty list or object.
 Row = tuple[str, Any]
@@ -63,16 +66,20 @@ class _Node:
         return isinstance(next(iter(self.members)), int)
 
 
-def from_targets(rows: list[Row]) -> Any:
+def from_targets(rows: Sequence[Row | None]) -> Any:
     """The JSON value that rows make, in whatever order the items of a list come; without rows an empty object.
+
+    None is a row that was left empty: it makes nothing, and is counted where an error names a row.
 
     A target is names with dots between them, and ``[0]`` for an item of a list. A name with a dot, bracket, quote or
     space is written as JSON writes text: ``"a.b"``. Raises ``TargetError`` for a target that can't be read, one that
     is there twice, one below another, a value that is both object and list, and a list with a hole.
     """
     root = _Node(0)
-    for number, (target, value) in enumerate(rows):
-        _put(root, ("", *_steps(target, number)), value, target, number)
+    for number, row in enumerate(rows):
+        if row is not None:
+            target, value = row
+            _put(root, ("", *_steps(target, number)), value, target, number)
     if not root.members:
         return {}
     return _built(root.members[""], "")

@@ -148,12 +148,20 @@ def _copied(content: str | bytes) -> tuple[File[Any], int]:
 
 
 def _name(file: File[Any]) -> str:
-    """What the visitor's browser calls it, fit for a header and a database; without folders."""
-    given = file.name if isinstance(file.name, str) else ""
+    """What the visitor's browser calls it."""
+    return fit_name(file.name if isinstance(file.name, str) else "")
+
+
+def fit_name(given: str) -> str:
+    """The name of a file, fit for a header and a database; without folders."""
     name = re.split(r"[/\\]", given)[-1].encode("utf-8", "replace").decode()
     return "".join(char if char.isprintable() else "_" for char in name).strip()[-_LONGEST_NAME:] or "file"
 
 
 def _content_type(file: File[Any], name: str) -> str:
-    given = getattr(file, "content_type", None) or mimetypes.guess_type(name)[0]
+    return fit_type(getattr(file, "content_type", None) or mimetypes.guess_type(name)[0])
+
+
+def fit_type(given: Any) -> str:
+    """A content type, fit for a header; empty for anything else."""
     return given if isinstance(given, str) and _CONTENT_TYPE.fullmatch(given) else ""

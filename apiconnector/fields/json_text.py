@@ -42,7 +42,7 @@ class JSONFormField(forms.JSONField):
             return value
         if value is None:
             return ""
-        return json.dumps(value, indent=2, ensure_ascii=not _encodable(value))
+        return json.dumps(value, indent=2, ensure_ascii=not encodable(value))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare values; what can't be parsed has changed."""
@@ -52,7 +52,8 @@ class JSONFormField(forms.JSONField):
             return True
 
 
-def _encodable(value: Any) -> bool:
+def encodable(value: Any) -> bool:
+    """Whether its JSON can be written without escapes: half a surrogate pair can't."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -110,13 +111,14 @@ class JSONTextField(TextField):
         if not self.blank and value in (None, ""):
             raise ValidationError(self.error_messages["blank"], code="blank")
         if self.json_type and value is not None and not isinstance(value, self.json_type):
-            raise ValidationError(_expected(self.json_type), code="invalid")
+            # Of the code “invalid” a form would say its own: that this is no JSON.
+            raise ValidationError(_expected(self.json_type), code="kind")
         try:
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError):
             raise ValidationError(
                 "This can't be kept as JSON: it holds NaN, infinity, half a surrogate pair, or is nested too deep.",
-                code="invalid",
+                code="unfit",
             ) from None
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:

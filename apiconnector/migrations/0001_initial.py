@@ -466,7 +466,7 @@ class Migration(migrations.Migration):
                     apiconnector.fields.JSONTextField(
                         blank=True,
                         default=None,
-                        help_text="JSON with placeholders, such as {“email”: “{{ email }}”}. One placeholder alone keeps its type.",
+                        help_text='JSON with placeholders, such as {"email": "{{ email }}"}. One placeholder alone keeps its type.',
                         null=True,
                     ),
                 ),
@@ -514,7 +514,7 @@ class Migration(migrations.Migration):
                     apiconnector.fields.JSONTextField(
                         blank=True,
                         default=dict,
-                        help_text="What to keep of the answer: names with JMESPath, such as {“contact_id”: “body.id”}.",
+                        help_text='What to keep of the answer: names with JMESPath, such as {"contact_id": "body.id"}.',
                     ),
                 ),
                 (

@@ -58,4 +58,12 @@ def body_of(response: requests.Response) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError):
+        return text_of(response)
+
+
+def text_of(response: requests.Response) -> str:
+    """The body as text, whatever encoding the answer names: some name one that decodes nothing, as ``undefined``."""
+    try:
         return response.text
+    except ValueError:
+        return response.content.decode("utf-8", "replace")

@@ -80,7 +80,7 @@ class Feed(models.Model):
         default=None,
         null=True,
         blank=True,
-        help_text="JSON with placeholders, such as {“email”: “{{ email }}”}. One placeholder alone keeps its type.",
+        help_text='JSON with placeholders, such as {"email": "{{ email }}"}. One placeholder alone keeps its type.',
     )
     empty_values = models.CharField(
         max_length=10,
@@ -108,7 +108,7 @@ class Feed(models.Model):
         default=dict,
         blank=True,
         json_type=dict,
-        help_text="What to keep of the answer: names with JMESPath, such as {“contact_id”: “body.id”}.",
+        help_text='What to keep of the answer: names with JMESPath, such as {"contact_id": "body.id"}.',
     )
     idempotency_header = models.CharField(
         max_length=100,
@@ -189,7 +189,7 @@ class Feed(models.Model):
     def problems(self) -> dict[str, str]:
         """Everything wrong with the feed, by field."""
         from apiconnector.models.validation import json_problem
-        from apiconnector.templating import check
+        from apiconnector.templating import check_path
 
         found: dict[str, str] = {}
         for name in ("condition", "for_each", "success_when"):
@@ -198,7 +198,7 @@ class Feed(models.Model):
         if message := self._body_problem():
             found["body"] = message
         try:
-            check(self.path)
+            check_path(self.path)
         except TemplateError as error:
             found["path"] = str(error)
         for name in ("query", "headers"):
@@ -220,7 +220,8 @@ class Feed(models.Model):
             return json_problem({} if self.body is None else self.body, pairs=True)
         if self.body_format == self.BodyFormat.TEXT and (not isinstance(self.body, str) or not self.body):
             return (
-                'Enter the text in double quotes, with \\n for a new line, such as "<lead>{{ email|escape }}</lead>".'
+                "Enter the body as text, such as <lead>{{ email|escape }}</lead>. As JSON it stands in double quotes, "
+                "with \\n for a new line."
             )
         try:
             check(self.body)

@@ -84,7 +84,7 @@ def _beginning(answer: requests.Response, redact: Redactor) -> str:
         return f"(too large to be shown: {size})"
     try:
         text = answer.content.decode(answer.encoding or "utf-8", "replace")
-    except LookupError:  # an encoding that Python does not know
+    except (LookupError, ValueError):  # an encoding that Python does not know, or that decodes nothing
         text = answer.content.decode("utf-8", "replace")
     if "\x00" in text:
         return f"(not a text: {size})"

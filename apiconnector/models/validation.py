@@ -12,6 +12,7 @@ from apiconnector.exceptions import ConfigurationError, RequestRefused, Template
 from apiconnector.models.dialect_validation import dialect_problems
 from apiconnector.oauth import CLIENT_AUTHENTICATIONS
 from apiconnector.templating import check, check_url, compile_template
+from apiconnector.templating.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,13 +162,33 @@ def json_problem(value: Any, *, headers: bool = False, pairs: bool = False) -> s
         check(value)
     except TemplateError as error:
         return str(error)
-    if headers:
-        for name, content in items:
-            if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-                return f"{name!r} is no name of a header."
-            if not isinstance(content, str | int | float) or not str(content).isprintable():
-                return f"The header {name} must be one line of text."
+    found = (_header_problem(name, content) if headers else "" for name, content in items)
+    return (_nesting_problem(items) if pairs else "") or next(filter(None, found), "")
+
+
+def _nesting_problem(items: list[tuple[Any, Any]]) -> str:
+    for name, content in items:
+        if any(isinstance(item, dict | list) for item in (content if isinstance(content, list) else [content])):
+            return f"{shown(name)}: only texts, numbers and lists of them fit there, no object."
     return ""
+
+
+def _header_problem(name: Any, content: Any) -> str:
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        return f"{name!r} is no name of a header."
+    if not isinstance(content, str | int | float) or not str(content).isprintable():
+        return f"The header {name} must be one line of text."
+    if "{{" not in str(content) and not _is_latin(str(content)):
+        return f"The header {name} has characters that a header can't carry (only Latin-1)."
+    return ""
+
+
+def _is_latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_pair(item: Any) -> bool:

@@ -10,9 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import override_settings
 
 from apiconnector import auth
+from apiconnector.feeds import deliver
 from apiconnector.feeds.preview import Preview, preview
 from apiconnector.models import Connection, Feed, FeedRun, Token
-from apiconnector.shortcuts import run_feed
+from apiconnector.shortcuts import run_feed, submit
 from tests import token_server
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class TestProblems:
             ({}, {"x": object()}, "x: object can't be kept"),
             ({}, ["a"], "is a mapping"),
             ({"body": {"a": "{{ cv }}"}}, {"cv": {"$file": "a.pdf"}}, "a: a file has no place in JSON"),
-            ({"body": {}, "headers": {"X-A": "{{ x }}"}}, {"x": "a\nb"}, "check path, query and headers"),
+            ({"body": {}, "headers": {"X-A": "{{ x }}"}}, {"x": "a\nb"}, "The header X-A contains a line break"),
         ],
         ids=str,
     )  # fmt: skip  # in rows
@@ -229,3 +230,66 @@ class TestProblems:
             shown = preview(Feed.objects.get(pk=feed.pk), {"email": "a"})
         assert shown.problems[0].startswith("The connection is not ready: ")
         assert isinstance(shown, Preview)
+
+
+class TestRules:
+    def test_the_first_of_several_requests(self, api: Recorder, make_api_feed: Callable[..., Feed]) -> None:
+        feed = make_api_feed(for_each="order.rows", body={"sku": "{{ item.sku }}", "all": "{{ data }}"})
+        data = {"order": {"id": 7, "rows": [{"sku": "A"}, {"sku": "B"}]}}
+        shown = preview(feed, data)
+        assert (shown.problems, api.got) == ([], [])
+        submit("contact", data)
+        deliver()
+        assert shown.body == api.got[0].body.decode()
+        assert json.loads(shown.body)["all"] == {"order": {"id": 7, "rows": [{"sku": "A"}]}}
+
+    @pytest.mark.parametrize(
+        ("fields", "data", "words"),
+        [
+            ({"for_each": "rows"}, {"rows": "a"}, "for_each: rows gives text, not a list."),
+            ({"for_each": "rows"}, {"rows": []}, "“For each” finds no items in this data"),
+            ({"for_each": "keys(rows)"}, {"rows": 1}, "for_each: The expression keys(rows) failed"),
+            ({"for_each": "rows"}, {"rows": list(range(10_001))}, "these are 10,001: at most 10,000"),
+            ({"condition": "length(n) > `1`"}, {"n": 1}, "condition: The expression length(n) > `1` failed"),
+        ],
+        ids=str,
+    )
+    def test_one_problem_is_said_once(
+        self, make_api_feed: Callable[..., Feed], fields: dict[str, Any], data: Any, words: str
+    ) -> None:
+        shown = preview(make_api_feed(body={"a": "{{ data.rows }}"}, **fields), data)
+        assert len(shown.problems) == 1
+        assert words in shown.problems[0]
+
+    def test_a_feed_that_waits_for_another(self, make_api_feed: Callable[..., Feed]) -> None:
+        first = make_api_feed(body={}, response_values={"id": "body.id"})
+        feed = Feed(
+            name="Note", slug="note", connection=first.connection, trigger="contact", after=first,
+            path="contacts/{{ values.id }}/notes", body_format="json", body={"note": "{{ message }}", "all": "{{ data }}"},
+        )  # fmt: skip  # in rows
+        shown = preview(feed, {"message": "Hi", "values": {"id": 41}})
+        assert shown.problems == []
+        assert shown.url.endswith("/contacts/41/notes")
+        assert json.loads(shown.body) == {"note": "Hi", "all": {"message": "Hi"}}
+        assert "unknown name 'id' in 'values'" in preview(feed, {"message": "Hi"}).problems[0]
+
+
+@pytest.mark.parametrize("part", ["name", "content_type", "size"])
+@pytest.mark.parametrize("value", [5, {"a": 1}, None, "", "a\r\nX-Evil: b", "a/b\r\nX-Evil: c", -1, True, ["a"]])
+@pytest.mark.parametrize(
+    ("body_format", "body"),
+    [
+        ("multipart", {"cv": "{{ cv }}"}),
+        ("text", "{{ cv }}"),
+        ("json", {"cv": "{{ cv|base64 }}", "n": "{{ cv.name }}"}),
+    ],
+)
+def test_a_sample_file_is_what_an_uploaded_one_is(
+    make_api_feed: Callable[..., Feed], part: str, value: Any, body_format: str, body: Any
+) -> None:
+    feed = make_api_feed(body_format=body_format, body=body)
+    shown = preview(feed, {"cv": {"$file": "cv.pdf", part: value}})
+    assert shown.problems == []
+    assert "\nX-Evil" not in shown.body
+    assert "X-Evil" not in str(shown.headers)
+    assert " bytes" in shown.body
