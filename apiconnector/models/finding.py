@@ -77,7 +77,8 @@ class _Part:
 
 def _datetime(text: str, database: BaseDatabaseWrapper) -> datetime:
     found = datetime.fromisoformat(text)
-    return found if found.tzinfo is None else found.astimezone(database.timezone)
+    # As Django does: its sessions have the site's zone where USE_TZ is off.
+    return found.replace(tzinfo=None) if database.timezone is None else found.astimezone(database.timezone)
 
 
 def _date(text: str, _: BaseDatabaseWrapper) -> date:
