@@ -132,7 +132,7 @@ def _attempt(record: Any) -> dict[str, Any]:
         "error": _fit(found.get("error") or ""),
         "status_code": found.get("status_code"),
         "token": _TOKEN.get(str(found.get("token")), ""),
-        "is_line": found.get("error") in {recorded.REPLAYED, recorded.DECIDED},
+        "is_line": found.get("error") in {recorded.REPLAYED, recorded.DECIDED, recorded.INTERRUPTED},
         "is_emptied": found.get("emptied") is True,
         "no_body": "The feed keeps no bodies." if found.get("bodies") is False else "No body.",
         "request": _request(request) if isinstance(request, dict) else None,

@@ -62,11 +62,11 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
         """Runs that wait for a connection to be ready."""
         return self.filter(connection_id=connection.pk, status=FeedRun.Status.PENDING, error="not_ready")
 
-    def claim(self, run: FeedRun, *, abandoned_at: datetime, outcome: FeedRun.Outcome) -> bool:
+    def claim(self, run: FeedRun, *, abandoned_at: datetime, outcome: FeedRun.Outcome, **also: Any) -> bool:
         """Take a run that is due; true for exactly one caller.
 
         It counts as abandoned at ``abandoned_at``; until the first byte is sent, ``outcome`` says what would be true
-        if this worker were killed.
+        if this worker were killed. ``also`` is written with it.
         """
         return (
             self.filter(pk=run.pk, status=run.status, next_attempt_at=run.next_attempt_at).update(
@@ -74,6 +74,7 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
                 outcome=outcome,
                 next_attempt_at=abandoned_at,
                 started_at=timezone.now(),
+                **also,
             )
             == 1
         )
