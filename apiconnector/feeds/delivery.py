@@ -75,6 +75,11 @@ def rows() -> RunQuerySet:
     return FeedRun.objects.using(router.db_for_write(FeedRun))
 
 
+def runs_of(keys: Sequence[int]) -> list[FeedRun]:
+    """The runs of these keys, with all they carry."""
+    return [run for at in range(0, len(keys), _BATCH) for run in rows().filter(pk__in=keys[at : at + _BATCH])]
+
+
 def look(found: RunQuerySet, most: int) -> list[FeedRun]:
     """So many of these runs, without what they carry; measures the database's clock by the way."""
     began = time.monotonic()
@@ -116,9 +121,10 @@ def in_turn(run: FeedRun) -> Iterator[FeedRun]:
     if done is None:
         return
     yield done
-    # As they are now: another worker may have been faster.
-    for follower in _in_order(done.released):
-        yield from in_turn(follower)
+    for at in range(0, len(done.released), _BATCH):
+        # As they are now: another worker may have been faster.
+        for follower in _in_order(done.released[at : at + _BATCH]):
+            yield from in_turn(follower)
 
 
 def process(run: FeedRun) -> str:
@@ -252,7 +258,7 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> bool:
         logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)
         return False
     if run.is_ended:
-        endings.tell([run, *FeedRun.objects.filter(pk__in=released.ended)] if released.ended else [run])
+        endings.tell([run, *runs_of(released.ended)])
         # Whoever sent this one goes on with those that waited for it; other workers help where these are many.
         run.released = released.due
         if len(run.released) > RUNS_PER_TASK:

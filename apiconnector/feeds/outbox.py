@@ -13,14 +13,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, router, transaction
-from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
 from apiconnector.feeds import delivery, endings, files, keeping, plan, takeup
+from apiconnector.feeds.away import AWAY
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.plan import KEY_LENGTH, Submission
 from apiconnector.feeds.uploads import Uploads
-from apiconnector.models import FeedRun
+from apiconnector.models import FeedRun, clock
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
@@ -129,7 +129,12 @@ def refresh(runs: Sequence[FeedRun]) -> None:
     using = router.db_for_write(FeedRun)
     if not runs or transaction.get_connection(using).in_atomic_block:
         return
-    fresh = FeedRun.objects.using(using).in_bulk([run.pk for run in runs])
+    try:
+        fresh = FeedRun.objects.using(using).in_bulk([run.pk for run in runs])
+    except AWAY as error:
+        # They are kept: an error here would have them submitted twice.
+        logger.warning("Feed runs could not be read again: the database did not answer (%s).", type(error).__name__)
+        return
     for run in runs:
         if run.pk in fresh:
             for field in FeedRun._meta.concrete_fields:
@@ -209,8 +214,9 @@ def _enqueue(run_ids: list[int]) -> None:
 
 def wake(connection: Connection) -> None:
     """Send what waited for this connection, now that it is ready again."""
-    waiting = FeedRun.objects.waiting_for(connection)
-    waiting.update(next_attempt_at=timezone.now())
-    ids = list(waiting.order_by("id").values_list("pk", flat=True)[:50])
+    waiting = delivery.rows().waiting_for(connection)
+    # Looked at before: so it is known what the database's clock says, by which they are due.
+    ids = [run.pk for run in delivery.look(waiting.order_by("id"), 50)]
     if ids:
+        waiting.update(next_attempt_at=clock.now())
         transaction.on_commit(partial(hand_over, ids), using=router.db_for_write(FeedRun), robust=True)

@@ -11,7 +11,7 @@ import responses
 from django.db import OperationalError
 from django.utils import timezone
 
-from apiconnector.feeds import abandoned, attempt, away, deliver, delivery, watch
+from apiconnector.feeds import abandoned, attempt, away, deliver, delivery, outbox, watch
 from apiconnector.feeds.delivery import process, send_due
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import run_feed, submit
@@ -314,6 +314,13 @@ class TestClocks:
         ahead(3600)
         assert deliver() == {}
 
+    def test_what_a_fast_clock_wakes_is_due(self, feed: Feed, ahead: Callable[[float], None]) -> None:
+        keep()
+        FeedRun.objects.update(error="not_ready", next_attempt_at=timezone.now() + timedelta(minutes=5))
+        ahead(3600)
+        outbox.wake(feed.connection)
+        assert FeedRun.objects.due().count() == 1
+
     @responses.activate
     @pytest.mark.parametrize("seconds", [3600, -3600])
     def test_delays_and_claims_go_by_the_database(
@@ -376,6 +383,46 @@ class TestSendDue:
             # noticed).
             with django_assert_num_queries(2 + 3 * 4):
                 assert send_due(ids) == {"succeeded": 3}
+
+    @responses.activate
+    def test_so_many_that_waited_that_one_statement_takes_them_not(
+        self, feed: Feed, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Some SQLites take 32,766 parameters."""
+        monkeypatch.setattr(delivery, "_BATCH", 3)
+        make_feed(feed.connection, slug="each", name="each", after=feed, for_each="rows", path="each")
+        runs = submit("contact", {"email": "a", "rows": [1, 2, 3, 4, 5, 6, 7]})
+        responses.post(URL, json={})
+        responses.post("https://api.example.com/v1/each", json={})
+        most: list[int] = []
+        real = delivery._in_order
+
+        def in_order(ids: Any) -> Any:
+            most.append(len(ids))
+            return real(ids)
+
+        monkeypatch.setattr(delivery, "_in_order", in_order)
+        assert send_due([runs[0].pk]) == {"succeeded": 8}
+        assert max(most) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_can_not_be_read_again_is_kept_nevertheless(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error would be shown to the visitor, who would submit it once more."""
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("canary")
+
+    monkeypatch.setattr(type(FeedRun.objects.all()), "in_bulk", away)
+    with responses.RequestsMock() as mock:
+        mock.post(URL, json={})
+        (run,) = submit("contact", {"email": "a"})
+    assert run.status == "pending"
+    assert FeedRun.objects.get().ok
+    assert "could not be read again" in caplog.text
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
