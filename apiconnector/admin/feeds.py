@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from apiconnector.admin.feed_acts import SAMPLE, FeedActs
 from apiconnector.admin.guarding import Guarded
+from apiconnector.admin.keeping import KeepsRuns
 from apiconnector.models import Feed
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Feed)
-class FeedAdmin(Guarded, FeedActs):
+class FeedAdmin(Guarded, KeepsRuns, FeedActs):
     """Describe what is sent, and where."""
 
     class Media:

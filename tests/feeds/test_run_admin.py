@@ -205,6 +205,51 @@ class TestPage:
         assert says in next_step(run)
 
 
+class TestDeleting:
+    """What has runs stays; and finding that out does not read them."""
+
+    @pytest.mark.parametrize("way", ["page", "action"])
+    @pytest.mark.parametrize("what", ["feed", "connection"])
+    def test_what_has_runs(
+        self,
+        admin_client: Client,
+        make: Callable[..., FeedRun],
+        what: str,
+        way: str,
+        django_assert_max_num_queries: Any,
+    ) -> None:
+        run = make()
+        FeedRun.objects.bulk_create(FeedRun(feed=run.feed, connection=run.connection) for _ in range(30))
+        one = getattr(run, what)
+        last = FeedRun.objects.latest("created_at", "id")
+        with django_assert_max_num_queries(9) as seen:
+            if way == "page":
+                address = reverse(f"admin:apiconnector_{what}_delete", args=[one.pk])
+                response = admin_client.get(address)
+            else:
+                address = reverse(f"admin:apiconnector_{what}_changelist")
+                data = {"action": "delete_selected", ACTION_CHECKBOX_NAME: [one.pk]}
+                response = admin_client.post(address, data)
+        shown = response.content.decode()
+        assert f"#{last.pk}, " in shown
+        assert "and more: the record of what was sent. Switch it off instead of deleting it." in shown
+        assert not [query for query in seen.captured_queries if '"attempts"' in query["sql"]]
+        admin_client.post(address, {"post": "yes"} if way == "page" else {**data, "post": "yes"})
+        assert FeedRun.objects.count() == 31
+
+    @pytest.mark.parametrize("what", ["feed", "connection"])
+    def test_what_has_none(self, admin_client: Client, make: Callable[..., FeedRun], what: str) -> None:
+        run = make()
+        FeedRun.objects.all().delete()
+        if what == "connection":
+            run.feed.delete()
+        response = admin_client.post(
+            reverse(f"admin:apiconnector_{what}_delete", args=[getattr(run, what).pk]), {"post": "yes"}
+        )
+        assert response.status_code == 302
+        assert not (Feed.objects.exists() if what == "feed" else Connection.objects.exists())
+
+
 class TestButtons:
     def test_replay(self, admin_client: Client, make: Callable[..., FeedRun]) -> None:
         run = make()
