@@ -82,6 +82,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
                 ("created_at", "started_at", "finished_at"),
                 ("attempt_count", "next_attempt_at"),
                 "idempotency_key",
+                "submitted_key",
             ]
         },
     )
@@ -122,7 +123,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        named = Q(idempotency_key=term)
+        named = Q(idempotency_key=term) | Q(submitted_key=term)
         number = term.removeprefix("#")
         if number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER:
             named |= Q(pk=int(number))
@@ -137,6 +138,8 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
         """Bodies hold people's data: they have a permission of their own."""
         shown = [*(self._bodies if _may_see_bodies(request) else self._no_bodies), self._times]
         hidden = {"shown_item"} if obj is None or obj.item is None else set()
+        if obj is None or obj.submitted_key in {None, obj.idempotency_key}:
+            hidden.add("submitted_key")
         return [
             (name, {"fields": [field for field in options["fields"] if field not in hidden]}) for name, options in shown
         ]

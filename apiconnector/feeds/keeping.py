@@ -35,7 +35,7 @@ def existing(planned: Sequence[Planned]) -> dict[Key, FeedRun]:
     return {
         _key(run): run
         for start in range(0, len(keys), CHUNK)
-        for run in rows.filter(feed__in=feeds, idempotency_key__in=keys[start : start + CHUNK])
+        for run in rows.submitted_under(keys[start : start + CHUNK]).filter(feed__in=feeds)
     }
 
 
@@ -96,7 +96,8 @@ def _held(keys: set[int]) -> dict[int, FeedRun]:
 
 
 def _key(run: FeedRun) -> Key:
-    return run.feed_id, run.idempotency_key
+    # After a replay it goes out under another key than the one it was submitted with.
+    return run.feed_id, run.submitted_key or run.idempotency_key
 
 
 def _add_with_keys(runs: list[FeedRun]) -> dict[Key, FeedRun]:
@@ -119,7 +120,7 @@ def _add_or_find(run: FeedRun, using: str) -> FeedRun:
     except IntegrityError:
         # Locked, so that it is read as it is now and not as it was when this transaction began (MariaDB).
         rows = FeedRun.objects.using(using).select_for_update().filter(feed_id=run.feed_id)
-        existing = rows.filter(idempotency_key=run.idempotency_key).first()
+        existing = rows.submitted_under([run.idempotency_key]).first()
         if existing is None:
             raise
         return existing

@@ -121,7 +121,7 @@ def runs_of(step: Step, submission: Submission) -> list[FeedRun]:
 def _run(feed: Feed, data: dict[str, Any], key: str | None, item: Any = None) -> FeedRun:
     run = FeedRun(feed=feed, connection=feed.connection, input=data, item=item, next_attempt_at=timezone.now())
     if key is not None:
-        run.idempotency_key = key
+        run.idempotency_key = run.submitted_key = key
     return run
 
 

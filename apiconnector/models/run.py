@@ -57,6 +57,10 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
         )
         return self.exclude(Exists(feeds)).exclude(Exists(connections))
 
+    def submitted_under(self, keys: Collection[str]) -> Self:
+        """Runs of these idempotency keys, those of callers and those that were sent."""
+        return self.filter(Q(submitted_key__in=keys) | Q(idempotency_key__in=keys))
+
     def waiting_for(self, connection: Connection) -> Self:
         """Runs that wait for a connection to be ready."""
         return self.filter(connection_id=connection.pk, status=FeedRun.Status.PENDING, error="not_ready")
@@ -164,6 +168,8 @@ class FeedRun(models.Model):
     error = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     idempotency_key = ExactCharField(max_length=255, default=new_key)
+    #: The caller's own: it stays what it was when a replay sends under another one. Null where he gave none.
+    submitted_key = ExactCharField(max_length=255, null=True, blank=True, default=None)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -181,7 +187,10 @@ class FeedRun(models.Model):
         ordering = ("-id",)
         verbose_name = "feed run"
         # The key first: people look for a run by it.
-        constraints = (models.UniqueConstraint(fields=["idempotency_key", "feed"], name="apiconnector_run_key"),)
+        constraints = (
+            models.UniqueConstraint(fields=["idempotency_key", "feed"], name="apiconnector_run_key"),
+            models.UniqueConstraint(fields=["submitted_key", "feed"], name="apiconnector_run_submitted"),
+        )
         indexes = (
             # What is due is found without reading what has ended.
             models.Index(fields=["status", "next_attempt_at"], name="apiconnector_run_due"),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from apiconnector.feeds import deliver, outbox, recorded, replay
 from apiconnector.feeds.endings import AFTER
 from apiconnector.models import Connection, Feed, FeedRun
-from apiconnector.shortcuts import run_feed, submit
+from apiconnector.shortcuts import run_feed, submit, submit_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,14 @@ class TestReplay:
         assert first.headers["Idempotency-Key"] == "form-7"
         assert second.headers["Idempotency-Key"] == run.idempotency_key != "form-7"
         assert [entry["error"] for entry in run.attempts] == ["http_status", "replayed", ""]
+        # What the caller called it is known for ever, whoever submits it again and however.
+        for same in (
+            *submit("contact", ADA, idempotency_key="form-7"),
+            *submit_many("contact", [ADA], idempotency_keys=["form-7"]),
+        ):
+            assert (same.pk, same.submitted_key) == (run.pk, "form-7")
+        (other,) = submit("contact", ADA, idempotency_key="form-8")
+        assert (other.pk != run.pk, len(responses.calls)) == (True, 3)
 
     @responses.activate
     @pytest.mark.django_db(transaction=True)
