@@ -449,7 +449,7 @@ class TestSubmit:
         deliver()
         assert [call.request.headers["Idempotency-Key"] for call in responses.calls] == ["form-7"]
 
-    @pytest.mark.parametrize("key", ["", "x" * 256, 5, "a\nb", "日本", "\ud800", "a\x00"])
+    @pytest.mark.parametrize("key", ["", "x" * 256, 5, "a\nb", "日本", "\ud800", "a\x00", " ", " a", "a "])
     def test_a_bad_key(self, feed: Feed, key: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0), pytest.raises(InvalidFeedData, match="idempotency_key"):
             submit("contact", {}, idempotency_key=key)

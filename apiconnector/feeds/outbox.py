@@ -42,8 +42,8 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
     wait for.
 
     Outside a transaction they are handed over at once. Without an active feed the list is empty. With an
-    ``idempotency_key`` (at most 255 printable ASCII characters) that a feed has seen before, its existing
-    run is returned.
+    ``idempotency_key`` (at most 255 printable ASCII characters, no blank at either end) that a feed has seen
+    before, its existing run is returned.
 
     Raises ``InvalidFeedData``, also for a key that can't be sent in a header, and before anything is written, so that
     the caller's transaction stays usable.
@@ -137,12 +137,14 @@ def refresh(runs: Sequence[FeedRun]) -> None:
 
 
 def _check_key(key: str | None) -> None:
-    """A key has to fit into its column and into a header."""
+    """A key has to fit into its column and into a header, which has no blanks at its ends."""
     if key is None:
         return
-    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH or not key.isascii() or not key.isprintable():
+    is_fit = isinstance(key, str) and 0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()
+    if not is_fit or key != key.strip():
         raise InvalidFeedData(
-            f"idempotency_key must be 1 to {KEY_LENGTH} printable ASCII characters: it is sent in a header."
+            f"idempotency_key must be 1 to {KEY_LENGTH} printable ASCII characters, and no blank at either end: it is "
+            "sent in a header."
         )
 
 

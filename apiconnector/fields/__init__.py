@@ -1,6 +1,7 @@
-"""Model fields: encrypted text, encrypted JSON, and JSON that comes back byte for byte."""
+"""Model fields: encrypted text, encrypted JSON, JSON that comes back byte for byte, and text compared exactly."""
 
 from apiconnector.fields.encrypted import REMOVE, EncryptedField, EncryptedJSONField, EncryptedTextField
+from apiconnector.fields.exact import ExactCharField
 from apiconnector.fields.json_text import JSONTextField
 
-__all__ = ["REMOVE", "EncryptedField", "EncryptedJSONField", "EncryptedTextField", "JSONTextField"]
+__all__ = ["REMOVE", "EncryptedField", "EncryptedJSONField", "EncryptedTextField", "ExactCharField", "JSONTextField"]

@@ -637,7 +637,10 @@ class Migration(migrations.Migration):
                 ("values", apiconnector.fields.JSONTextField(blank=True, default=dict)),
                 ("error", models.CharField(blank=True, max_length=40)),
                 ("error_message", models.TextField(blank=True)),
-                ("idempotency_key", models.CharField(default=apiconnector.models.run.new_key, max_length=255)),
+                (
+                    "idempotency_key",
+                    apiconnector.fields.ExactCharField(default=apiconnector.models.run.new_key, max_length=255),
+                ),
                 ("created_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ("started_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),

@@ -12,7 +12,7 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from apiconnector.exceptions import FeedFailed
-from apiconnector.fields import JSONTextField
+from apiconnector.fields import ExactCharField, JSONTextField
 from apiconnector.fields.json_text import dumps
 from apiconnector.models.clock import DatabaseNow
 
@@ -162,7 +162,8 @@ class FeedRun(models.Model):
     values = JSONTextField(default=dict, blank=True)
     error = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
-    idempotency_key = models.CharField(max_length=255, default=new_key)
+    #: Two that differ in capitals only are two: otherwise the second submission would be lost.
+    idempotency_key = ExactCharField(max_length=255, default=new_key)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
