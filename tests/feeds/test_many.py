@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apiconnector.exceptions import InvalidFeedData
 from apiconnector.feeds import conditions, deliver, delivery
-from apiconnector.models import Feed, FeedRun, run
+from apiconnector.models import Feed, FeedRun, adding, run
 from apiconnector.shortcuts import submit, submit_many
 from tests.client.servers import api_server
 
@@ -241,7 +241,7 @@ def test_an_error_of_the_database_is_not_hidden(feed: Feed, monkeypatch: pytest.
     def broken(*_: Any, **__: Any) -> None:
         raise IntegrityError("another constraint")
 
-    monkeypatch.setattr(run.RunQuerySet, "add", broken)
+    monkeypatch.setattr(adding, "add", broken)
     monkeypatch.setattr(run.RunQuerySet, "add_all", broken)
     with pytest.raises(IntegrityError, match="another"), transaction.atomic():
         submit("contact", {"email": "a"}, idempotency_key="k")
