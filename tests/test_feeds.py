@@ -6,6 +6,7 @@ import datetime
 import decimal
 import logging
 import threading
+import time
 import uuid
 from collections import UserDict
 from typing import TYPE_CHECKING, Any
@@ -352,6 +353,23 @@ class TestData:
             assert str(refused.value).isprintable()
             assert len(str(refused.value)) < 400
             assert "canary" not in str(refused.value)
+
+    def test_a_long_name_with_many_items_takes_no_time(self) -> None:
+        """Whoever posts JSON chooses both: where something stands was written anew, with that name, for each item."""
+        name = "k" * 500_000
+        began = time.process_time()
+        assert plain_data({name: [0] * 400_000})[name][-1] == 0
+        assert plain_data({"a": {name: {str(n): 0 for n in range(60_000)}}})["a"]
+        assert time.process_time() - began < 5
+        with pytest.raises(InvalidFeedData, match=r"^k+…: bytes") as refused:
+            plain_data({name: [[b""]]})
+        assert len(str(refused.value)) < 400
+
+    def test_a_number_may_have_a_thousand_digits(self) -> None:
+        for number in (10**999, -(10**999)):
+            assert plain_data({"n": number, "d": decimal.Decimal(number)}) == {"n": number, "d": number}
+        with pytest.raises(InvalidFeedData, match="n: this number has more than 1,000 digits"):
+            plain_data({"n": 10**1010})
 
     def test_the_size_counts_digits(self) -> None:
         for number in (10**890, decimal.Decimal(f"0.{'1' * 900}")):
