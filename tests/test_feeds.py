@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import logging
+import pickle
 import threading
 import time
 import uuid
@@ -142,6 +143,9 @@ class TestRunFeed:
         with pytest.raises(FeedFailed) as failed:
             run.raise_for_status()
         assert failed.value.run == run
+        # Processes of a pool, and of tests that run side by side, hand errors to each other.
+        again = pickle.loads(pickle.dumps(failed.value))
+        assert (type(again), str(again), again.run) == (FeedFailed, str(failed.value), run)
 
     @pytest.mark.parametrize(
         ("fields", "words"),
