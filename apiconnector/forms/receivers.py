@@ -160,8 +160,8 @@ def _submit(trigger: str, get_data: Callable[[], Any], who: str, way_out: str) -
         try:
             return get_data()
         except Exception as error:  # noqa: BLE001 - the site's own function, which may raise anything
-            kind = type(error).__name__
-        raise _DataError(kind)
+            kind, inside = type(error).__name__, error.__traceback__ and error.__traceback__.tb_next
+        raise _DataError(f"{kind} in line {inside.tb_lineno}" if inside else kind)
 
     try:
         # A query that fails in that function must not make the caller's transaction unusable.

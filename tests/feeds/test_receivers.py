@@ -166,7 +166,8 @@ class TestTransactions:
             Group.objects.create(name="two")
         assert Group.objects.count() == 2
         assert (inputs(), crm.requests) == ([], [])
-        assert "failing submitted nothing to “group”: it raised " in caplog.text
+        line = failing.__code__.co_firstlineno + 3
+        assert re.search(rf"failing submitted nothing to “group”: it raised \w+ in line {line}\.", caplog.text)
         assert "canary" not in caplog.text
 
 
