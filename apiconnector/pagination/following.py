@@ -231,8 +231,8 @@ def _listed(items: str, root: dict[str, Any], response: Response) -> list[Any]:
     raise PaginationFailed(f"The answer has no items: {reason}")
 
 
-def _pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> list[tuple[str, Any]]:
-    """Pairs of name and value, a list of values as several of them."""
+def _pairs(params: Any) -> list[tuple[str, Any]]:
+    """Pairs of name and value, a list of values as several of them. Raises ``TypeError`` for text."""
     if params is None:
         return []
     if isinstance(params, str | bytes):
