@@ -34,7 +34,8 @@ class ApiConnectorConfig(AppConfig):
             signal.connect(wake, weak=False, dispatch_uid="apiconnector.wake")
 
         def resume(instance: Any, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:  # noqa: FBT001 - Django's signature
-            if created or raw or (update_fields and not {"is_paused", "is_active"}.intersection(update_fields)):
+            looked_at = {"is_paused", "is_active", "connection", "connection_id"}
+            if created or raw or (update_fields and not looked_at.intersection(update_fields)):
                 return
             from apiconnector.feeds import pausing
 

@@ -164,3 +164,26 @@ def test_behind_a_tls_proxy_the_setting_says_https(settings: Any) -> None:
     assert callback_uri(request) == "http://testserver/oauth/callback"
     settings.APICONNECTOR_BASE_URL = "https://www.example.org"
     assert callback_uri(request) == "https://www.example.org/oauth/callback"
+
+
+def test_a_key_of_other_letters_is_another_key(bearer: Connection, make_feed: Callable[..., Feed]) -> None:
+    """MariaDB compares text without regard to case: what came second would not be kept."""
+    make_feed(bearer)
+    keys = ["order-a", "order-A", "ORDER-A"]
+    numbers = [submit("contact", {"email": key}, idempotency_key=key)[0].pk for key in keys]
+    assert dict(FeedRun.objects.values_list("idempotency_key", "pk")) == dict(zip(keys, numbers, strict=True))
+    # Also by the statement that adds many, and each is found again.
+    more = [f"{key}-1" for key in keys]
+    submit_many("contact", [{"email": key} for key in more], idempotency_keys=more)
+    assert FeedRun.objects.count() == 6
+    assert [submit("contact", {}, idempotency_key=key)[0].pk for key in keys] == numbers
+    with pytest.raises(IntegrityError), transaction.atomic():
+        FeedRun.objects.create(feed=Feed.objects.get(), connection=bearer, idempotency_key="order-A")
+    assert not FeedRun.objects.filter(idempotency_key="straße \U0001f600").exists()
+
+
+@pytest.mark.parametrize("key", [" a", "a ", " "])
+def test_a_key_with_a_space_at_its_end_is_refused(key: str) -> None:
+    """A header loses it, and MariaDB does not see it: two keys would be one."""
+    with pytest.raises(InvalidFeedData, match="without a space at its ends"):
+        submit("contact", {"email": "a"}, idempotency_key=key)

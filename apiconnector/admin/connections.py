@@ -20,6 +20,7 @@ from apiconnector.admin.discovering import Discovering
 from apiconnector.admin.filters import StatusFilter, last_use
 from apiconnector.admin.guarding import Guarded
 from apiconnector.admin.inputs import Inputs
+from apiconnector.admin.keeping import KeepsRuns
 from apiconnector.admin.notices import Noticed
 from apiconnector.admin.presets import Presetting
 from apiconnector.admin.rows import fields_css
@@ -49,7 +50,7 @@ _TONES = {
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Guarded, Noticed, Inputs, Discovering, Presetting):
+class ConnectionAdmin(Guarded, KeepsRuns, Noticed, Inputs, Discovering, Presetting):
     """Add, edit, fill in, authorize, test and disconnect connections."""
 
     list_display = ("name", "slug", "status_badge", "ends", "method_label", "last_use", "base_url")

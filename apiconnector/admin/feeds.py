@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from apiconnector.admin.feed_acts import SAMPLE, FeedActs
 from apiconnector.admin.guarding import Guarded
+from apiconnector.admin.keeping import KeepsRuns
 from apiconnector.admin.shown import json_block
 from apiconnector.models import Feed
 
@@ -25,7 +26,7 @@ _JSON = frozenset({"body", "query", "headers", "response_values"})
 
 
 @admin.register(Feed)
-class FeedAdmin(Guarded, FeedActs):
+class FeedAdmin(Guarded, KeepsRuns, FeedActs):
     """Describe what is sent, and where."""
 
     class Media:

@@ -87,7 +87,7 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     )
     _bodies: ClassVar[Any] = [
         ("Attempts", {"fields": ["shown_attempts"]}),
-        ("What was submitted", {"fields": ["shown_input"]}),
+        ("What was submitted", {"fields": ["shown_item", "shown_input"]}),
         ("What came back", {"fields": ["shown_values", "shown_data"]}),
     ]
     _no_bodies: ClassVar[Any] = [("Attempts", {"fields": ["shown_times"]})]
@@ -135,8 +135,11 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: FeedRun | None = None) -> Any:
         """Bodies hold people's data: they have a permission of their own."""
-        del obj
-        return [*(self._bodies if _may_see_bodies(request) else self._no_bodies), self._times]
+        shown = [*(self._bodies if _may_see_bodies(request) else self._no_bodies), self._times]
+        hidden = {"shown_item"} if obj is None or obj.item is None else set()
+        return [
+            (name, {"fields": [field for field in options["fields"] if field not in hidden]}) for name, options in shown
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: FeedRun | None = None) -> list[str]:
         """All of them."""
@@ -218,6 +221,11 @@ class FeedRunAdmin(Noticed, Replaying, ReadOnlyAdmin):
     def shown_input(self, run: FeedRun) -> str:
         """What was submitted."""
         return json_block(run.input)
+
+    @admin.display(description="Item")
+    def shown_item(self, run: FeedRun) -> str:
+        """The one of the list that it is about, where its feed makes a request for each."""
+        return json_block(run.item)
 
     @admin.display(description="Values")
     def shown_values(self, run: FeedRun) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from apiconnector.admin.shown import moment
 from apiconnector.feeds import recorded
 from apiconnector.feeds.endings import AFTER
-from apiconnector.models import FeedRun
+from apiconnector.feeds.replay import may_follow
+from apiconnector.models import FeedRun, clock
 
 Status, Outcome = FeedRun.Status, FeedRun.Outcome
 
@@ -30,7 +32,6 @@ _FAILED: Final = {
     ),
     "file": "A file that was submitted is not there any more: have it submitted again.",
     "internal": f"Look into the site's log; {_REPLAY}",
-    AFTER: "Nothing is to be done here: replay the run it waits for, and this one waits for it again.",
     recorded.DECIDED: "Nothing, unless it is to be sent once more.",
 }
 #: By the status of the last answer.
@@ -60,6 +61,8 @@ def next_step(run: FeedRun) -> str:
         return (
             f"It was tried as often as the feed says. Once the API answers again, replay it. {_of_answer(run)}".strip()
         )
+    if run.status == Status.FAILED and run.error == AFTER:
+        return _of_follower(run)
     if run.status == Status.FAILED:
         return _FAILED.get(run.error) or _of_answer(run) or f"Look at the attempts below; {_REPLAY}"
     return ""
@@ -74,7 +77,18 @@ def _of_pending(run: FeedRun) -> str:
         return "The feed is switched off: switch it on, and this is sent."
     if run.error == "not_ready":
         return "Make the connection ready: what waits for it is sent then."
+    until = run.connection.busy_until
+    if until is not None and until > clock.now():
+        return f"Nothing: the API asked to be left alone until {moment(until)}, and this is sent by itself then."
     return "Nothing: it is sent by itself."
+
+
+def _of_follower(run: FeedRun) -> str:
+    if run.waits_for is None:
+        return f"It waits for no run any more: correct what the message says; {_REPLAY}"
+    if may_follow(run.waits_for):
+        return f"Run #{run.waits_for_id} has arrived since: replay this one, not that one."
+    return f"Nothing is to be done here: replay run #{run.waits_for_id}, and this one waits for it again."
 
 
 def _of_answer(run: FeedRun) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.timezone import localtime
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -62,7 +61,9 @@ def answer_block(request: str, status_code: int | None, headers: Any, body: str)
 
 def moment(at: datetime) -> str:
     """A time in the short format of the language: a column of it is narrow, and may be broken in two lines."""
-    return date_format(localtime(at), "SHORT_DATETIME_FORMAT")
+    from apiconnector.models.endings import local
+
+    return date_format(local(at), "SHORT_DATETIME_FORMAT")
 
 
 def ending_mark(ending: Ending, now: datetime) -> str:
@@ -132,7 +133,7 @@ def _attempt(record: Any) -> dict[str, Any]:
         "error": _fit(found.get("error") or ""),
         "status_code": found.get("status_code"),
         "token": _TOKEN.get(str(found.get("token")), ""),
-        "is_line": found.get("error") in {recorded.REPLAYED, recorded.DECIDED},
+        "is_line": found.get("error") in {recorded.REPLAYED, recorded.DECIDED, recorded.INTERRUPTED},
         "is_emptied": found.get("emptied") is True,
         "no_body": "The feed keeps no bodies." if found.get("bodies") is False else "No body.",
         "request": _request(request) if isinstance(request, dict) else None,

@@ -19,12 +19,11 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from apiconnector.client.pool import watched
-from apiconnector.feeds import attempt, endings, followers, recorded, schedule, watch
+from apiconnector.feeds import abandoned, attempt, endings, followers, recorded, schedule, watch
 from apiconnector.feeds.away import AWAY, insist
-from apiconnector.feeds.rendering import method_of
 from apiconnector.feeds.runner import apply
 from apiconnector.feeds.schedule import delay
-from apiconnector.feeds.verdict import IDEMPOTENT, End
+from apiconnector.feeds.verdict import End
 from apiconnector.models import FeedRun, clock, finding
 from apiconnector.models.clock import DatabaseNow
 from apiconnector.redaction import get_logger
@@ -76,6 +75,11 @@ def rows() -> RunQuerySet:
     return FeedRun.objects.using(router.db_for_write(FeedRun))
 
 
+def runs_of(keys: Sequence[int]) -> list[FeedRun]:
+    """The runs of these keys, with all they carry."""
+    return [run for at in range(0, len(keys), _BATCH) for run in rows().filter(pk__in=keys[at : at + _BATCH])]
+
+
 def look(found: RunQuerySet, most: int) -> list[FeedRun]:
     """So many of these runs, without what they carry; measures the database's clock by the way."""
     began = time.monotonic()
@@ -117,9 +121,10 @@ def in_turn(run: FeedRun) -> Iterator[FeedRun]:
     if done is None:
         return
     yield done
-    # As they are now: another worker may have been faster.
-    for follower in _in_order(done.released):
-        yield from in_turn(follower)
+    for at in range(0, len(done.released), _BATCH):
+        # As they are now: another worker may have been faster.
+        for follower in _in_order(done.released[at : at + _BATCH]):
+            yield from in_turn(follower)
 
 
 def process(run: FeedRun) -> str:
@@ -143,21 +148,20 @@ def deliver_one(found: FeedRun) -> FeedRun | None:
     if feed is None or _is_held_back(feed):
         return None
     run.feed = feed
-    was_cut_off = run.status == FeedRun.Status.RUNNING and run.outcome == FeedRun.Outcome.UNKNOWN
-    is_undecided = was_cut_off and not _may_repeat(feed, run)
-    patience = _patience(feed)
-    abandoned_at = clock.now() + patience
+    left = abandoned.look(feed, run)
+    abandoned_at = clock.now() + abandoned.patience(feed)
     # A run killed before its first byte was not sent, whatever an earlier attempt did.
-    outcome = FeedRun.Outcome.UNKNOWN if is_undecided else FeedRun.Outcome.NOT_SENT
-    if not rows().claim(run, abandoned_at=abandoned_at, outcome=outcome):
+    outcome = FeedRun.Outcome.UNKNOWN if left.end else FeedRun.Outcome.NOT_SENT
+    if not rows().claim(run, abandoned_at=abandoned_at, outcome=outcome, **({} if left.end else left.record)):
         return None
     run.status, run.next_attempt_at, run.outcome = FeedRun.Status.RUNNING, abandoned_at, outcome
-    if is_undecided:
-        run.status, run.error = FeedRun.Status.FAILED, "interrupted"
-        run.error_message = (
-            "The worker was stopped while it sent this: whether the API acted on it is unknown. Look there before "
-            "sending it again."
-        )
+    if run.connection_id != feed.connection_id:  # changed past ``save()``
+        run.connection = feed.connection
+        rows().filter(pk=run.pk).update(connection_id=feed.connection_id)
+    for name, value in left.record.items():
+        setattr(run, name, value)
+    if left.end:
+        run.status, run.error, run.error_message = left.end, recorded.INTERRUPTED, left.message
     else:
         try:
             _send(run, feed, abandoned_at)
@@ -179,10 +183,11 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     def before_first_byte() -> None:
         if not claimed.update(outcome=FeedRun.Outcome.UNKNOWN, request=run.request):
             raise _TakenOver
-        run.outcome = FeedRun.Outcome.UNKNOWN
         if (wire := watched()) is not None:
             wires.append(wire)
-            watch.begin(wire, _longest(feed))
+            watch.begin(wire, abandoned.longest(feed))
+        # Last: what fails before has not sent anything.
+        run.outcome = FeedRun.Outcome.UNKNOWN
 
     wait = None
     try:
@@ -206,7 +211,7 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
             f"An unexpected error stopped this ({type(error).__name__}); see the log.",
         )
         run.attempt_count += 1
-        may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or _may_repeat(feed, run)
+        may_retry = run.outcome != FeedRun.Outcome.UNKNOWN or abandoned.may_repeat(feed, run)
         end = End.RETRY if may_retry else End.FAILED
     finally:
         for wire in wires:
@@ -214,24 +219,6 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     _schedule(run, feed, end, timedelta(seconds=wait or 0))
     if wait is not None:
         _rest(feed.connection, wait)
-
-
-def _may_repeat(feed: Feed, run: FeedRun) -> bool:
-    return method_of(feed, run) in IDEMPOTENT or bool(feed.idempotency_header)
-
-
-def _timeout(feed: Feed) -> float:
-    return feed.timeout or feed.connection.timeout_seconds
-
-
-def _longest(feed: Feed) -> float:
-    """How long a request may take from its first byte on, in seconds, with redirects: well within the patience."""
-    return 30 + 4 * _timeout(feed)
-
-
-def _patience(feed: Feed) -> timedelta:
-    """Longer than an attempt can take: waiting for a lease, a token request, and the request with its redirects."""
-    return timedelta(seconds=60 + 6 * feed.connection.timeout_seconds + 4 * _timeout(feed))
 
 
 def _schedule(run: FeedRun, feed: Feed, end: End, at_least: timedelta) -> None:
@@ -271,7 +258,7 @@ def _finish(run: FeedRun, abandoned_at: datetime) -> bool:
         logger.warning("Feed run %s took longer than it may; another worker has taken it over.", run.pk)
         return False
     if run.is_ended:
-        endings.tell([run, *FeedRun.objects.filter(pk__in=released.ended)] if released.ended else [run])
+        endings.tell([run, *runs_of(released.ended)])
         # Whoever sent this one goes on with those that waited for it; other workers help where these are many.
         run.released = released.due
         if len(run.released) > RUNS_PER_TASK:

@@ -14,6 +14,7 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import Exists, OuterRef
 
 from apiconnector.exceptions import ConfigurationError, FeedMisconfigured, InvalidFeedData
+from apiconnector.feeds.away import AWAY
 from apiconnector.models import FeedFile, FeedRun
 from apiconnector.models.file import folder, storage, stored_name
 from apiconnector.redaction import get_logger
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.core.files.base import File
+    from django.db.models import QuerySet
 
     from apiconnector.feeds.uploads import Upload, Uploads
 
@@ -88,7 +90,7 @@ class FromStorage(Source):
 
     def open(self, reference: dict[str, Any]) -> File[bytes]:
         """The stored file."""
-        row = FeedFile.objects.filter(key=reference[REFERENCE], runs=self._run.pk).first()
+        row = _rows().filter(key=reference[REFERENCE], runs=self._run.pk).first()
         if row is None:
             raise FileUnavailableError(_GONE, is_gone=True)
         try:
@@ -132,6 +134,9 @@ def keeping(submitted: Iterable[Uploads]) -> Iterator[Callable[[Iterable[FeedRun
         with transaction.atomic(using=router.db_for_write(FeedFile)):
             yield needed.extend
             unused = _link(rows, needed)
+    except AWAY:
+        # The commit may have been kept all the same, and the runs need them; else they are orphans.
+        raise
     except BaseException:
         _remove([row.file for row in rows])
         raise
@@ -219,15 +224,20 @@ def release(runs: Iterable[FeedRun]) -> None:
         logger.warning("The files of ended feed runs could not be removed; prune tries again.", exc_info=True)
 
 
-def _not_needed() -> Any:
+def _not_needed() -> QuerySet[FeedFile]:
     needing = FeedFile.runs.through.objects.filter(feedfile=OuterRef("pk")).exclude(feedrun__status__in=DONE)
-    return FeedFile.objects.filter(~Exists(needing))
+    return _rows().filter(~Exists(needing))
 
 
-def _remove_rows(rows: Any) -> int:
+def _rows() -> QuerySet[FeedFile]:
+    """The rows where they are written: a replica may not have what was written a moment ago."""
+    return FeedFile.objects.using(router.db_for_write(FeedFile))
+
+
+def _remove_rows(rows: QuerySet[FeedFile]) -> int:
     found = dict(rows.values_list("pk", "file")[:CHUNK])
     if found:
-        FeedFile.objects.filter(pk__in=found).delete()
+        _rows().filter(pk__in=found).delete()
         using = router.db_for_write(FeedFile)
         transaction.on_commit(partial(_remove, list(found.values())), using=using, robust=True)
     return len(found)
@@ -244,7 +254,7 @@ def remove_orphans(before: datetime) -> int:
     names = _stored_names()
     for start in range(0, len(names), CHUNK):
         stored = [f"{folder()}/{name}" for name in names[start : start + CHUNK]]
-        known = set(FeedFile.objects.filter(file__in=stored).values_list("file", flat=True))
+        known = set(_rows().filter(file__in=stored).values_list("file", flat=True))
         removed += _remove(name for name in stored if name not in known and _is_older(name, before))
     return removed
 

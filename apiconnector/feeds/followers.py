@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import router, transaction
 from django.db.models import Q
@@ -12,11 +12,19 @@ from django.utils import timezone
 from apiconnector.feeds.endings import AFTER, end_unsent
 from apiconnector.models import FeedRun, clock
 
+if TYPE_CHECKING:
+    from apiconnector.models.run import RunQuerySet
+
 #: The most runs that one statement is about.
 CHUNK: Final = 500
 #: One that waits for another run is pending, and not due at any time.
 _WAITING: Final = Q(status=FeedRun.Status.PENDING, next_attempt_at=None)
 _GONE: Final = "The run that had to succeed before this one was removed: nothing was sent."
+
+
+def _rows() -> RunQuerySet:
+    """The runs where they are written: a replica may not have what was written a moment ago."""
+    return FeedRun.objects.using(router.db_for_write(FeedRun))
 
 
 @dataclass(frozen=True)
@@ -59,17 +67,15 @@ def release_missed() -> list[int]:
     None is left by this package: an end and what it releases are one transaction. But others may change and delete
     rows, and what was kept is never forgotten.
     """
-    left = FeedRun.objects.filter(_WAITING).exclude(
-        waits_for__status__in=[FeedRun.Status.PENDING, FeedRun.Status.RUNNING]
-    )
+    left = _rows().filter(_WAITING).exclude(waits_for__status__in=[FeedRun.Status.PENDING, FeedRun.Status.RUNNING])
     ended: list[int] = []
     for key in set(left.values_list("waits_for_id", flat=True)[:CHUNK]):
         with transaction.atomic(using=router.db_for_write(FeedRun)):
-            first = FeedRun.objects.select_for_update().filter(pk=key).first()
+            first = _rows().select_for_update().filter(pk=key).first()
             if first is not None and first.is_ended:
                 ended += release(first).ended
             elif first is None:
-                gone = list(FeedRun.objects.filter(_WAITING, waits_for=None).values_list("pk", flat=True)[:CHUNK])
+                gone = list(_rows().filter(_WAITING, waits_for=None).values_list("pk", flat=True)[:CHUNK])
                 ended += _end(gone, FeedRun.Status.FAILED, AFTER, _GONE)
     return ended
 
@@ -79,7 +85,7 @@ def values_of(run: FeedRun) -> dict[str, Any]:
     found: dict[str, Any] = {}
     first = run.waits_for_id
     while first is not None:
-        row = FeedRun.objects.filter(pk=first).values_list("values", "waits_for_id").first()
+        row = _rows().filter(pk=first).values_list("values", "waits_for_id").first()
         if row is None:
             break
         values, first = row
@@ -115,7 +121,7 @@ def _end(waiting: list[int], status: FeedRun.Status, error: str, message: str) -
 
 
 def _waiting_for(keys: list[int]) -> list[int]:
-    rows = FeedRun.objects.filter(_WAITING).order_by("pk")
+    rows = _rows().filter(_WAITING).order_by("pk")
     return [
         key
         for start in range(0, len(keys), CHUNK)
@@ -125,4 +131,4 @@ def _waiting_for(keys: list[int]) -> list[int]:
 
 def _update(keys: list[int], **changes: Any) -> None:
     for start in range(0, len(keys), CHUNK):
-        FeedRun.objects.filter(_WAITING, pk__in=keys[start : start + CHUNK]).update(**changes)
+        _rows().filter(_WAITING, pk__in=keys[start : start + CHUNK]).update(**changes)

@@ -34,13 +34,12 @@ _BAD = frozenset({FeedRun.Status.FAILED, FeedRun.Status.DEAD})
 def tell_how_it_ended(run: FeedRun) -> None:
     """Tell of a run that has ended, once that is committed. ``run.feed`` is loaded.
 
-    As long as the feed names nobody, or a run succeeds as those before it did, nothing is asked of the database.
-    Whatever goes wrong in telling is logged: delivery goes on.
+    As long as the feed names nobody, or a run succeeds as those before it did, nothing is asked of the database. That
+    runs succeed again is noted even if the feed names nobody any more: the next failure is another one. Whatever goes
+    wrong in telling is logged: delivery goes on.
     """
     feed = run.feed
-    if not feed.notify:
-        return
-    if run.status in _BAD:
+    if run.status in _BAD and feed.notify:
         tell = _begin
     elif run.ok and feed.failing_since is not None:
         tell = _end
@@ -110,5 +109,5 @@ def _moment(at: datetime | None) -> str:
 
 
 def _send(feed: Feed, subject: str, *paragraphs: str) -> None:
-    to = notified.addresses(feed.notify)
-    send_mail(f"{settings.EMAIL_SUBJECT_PREFIX}{subject}", "\n\n".join(paragraphs), None, to)
+    if to := notified.addresses(feed.notify):
+        send_mail(f"{settings.EMAIL_SUBJECT_PREFIX}{subject}", "\n\n".join(paragraphs), None, to)

@@ -13,14 +13,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, router, transaction
-from django.utils import timezone
 
 from apiconnector.exceptions import InvalidFeedData
 from apiconnector.feeds import delivery, endings, files, keeping, plan, takeup
+from apiconnector.feeds.away import AWAY
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.plan import KEY_LENGTH, Submission
 from apiconnector.feeds.uploads import Uploads
-from apiconnector.models import FeedRun
+from apiconnector.models import FeedRun, clock
 from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
     wait for.
 
     Outside a transaction they are handed over at once. Without an active feed the list is empty. With an
-    ``idempotency_key`` (at most 255 printable ASCII characters, no blank at either end) that a feed has seen
-    before, its existing run is returned.
+    ``idempotency_key`` (at most 255 printable ASCII characters, no space at its ends) that a feed has seen before, its
+    existing run is returned.
 
     Raises ``InvalidFeedData`` for other data, for more of it than is kept, and for a key that can't be sent in a
     header: before anything is written, so that the caller's transaction stays usable.
@@ -132,7 +132,12 @@ def refresh(runs: Sequence[FeedRun]) -> None:
     using = router.db_for_write(FeedRun)
     if not runs or transaction.get_connection(using).in_atomic_block:
         return
-    fresh = FeedRun.objects.using(using).in_bulk([run.pk for run in runs])
+    try:
+        fresh = FeedRun.objects.using(using).in_bulk([run.pk for run in runs])
+    except AWAY as error:
+        # They are kept: an error here would have them submitted twice.
+        logger.warning("Feed runs could not be read again: the database did not answer (%s).", type(error).__name__)
+        return
     for run in runs:
         if run.pk in fresh:
             for field in FeedRun._meta.concrete_fields:
@@ -143,10 +148,11 @@ def _check_key(key: str | None) -> None:
     """A key has to fit into its column and into a header, which has no blanks at its ends."""
     if key is None:
         return
-    is_fit = isinstance(key, str) and 0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()
-    if not is_fit or key != key.strip():
+    is_text = isinstance(key, str) and 0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()
+    # Spaces around it do not arrive: two keys would be one to the API.
+    if not is_text or key != key.strip():
         raise InvalidFeedData(
-            f"idempotency_key must be 1 to {KEY_LENGTH} printable ASCII characters, and no blank at either end: it is "
+            f"idempotency_key must be 1 to {KEY_LENGTH} printable ASCII characters, without a space at its ends: it is "
             "sent in a header."
         )
 
@@ -211,8 +217,9 @@ def _enqueue(run_ids: list[int]) -> None:
 
 def wake(connection: Connection) -> None:
     """Send what waited for this connection, now that it is ready again."""
-    waiting = FeedRun.objects.waiting_for(connection)
-    waiting.update(next_attempt_at=timezone.now())
-    ids = list(waiting.order_by("id").values_list("pk", flat=True)[:50])
+    waiting = delivery.rows().waiting_for(connection)
+    # Looked at before: so it is known what the database's clock says, by which they are due.
+    ids = [run.pk for run in delivery.look(waiting.order_by("id"), 50)]
     if ids:
+        waiting.update(next_attempt_at=clock.now())
         transaction.on_commit(partial(hand_over, ids), using=router.db_for_write(FeedRun), robust=True)

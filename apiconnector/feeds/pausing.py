@@ -1,4 +1,4 @@
-"""A feed that goes on after a pause: what was kept meanwhile is sent.
+"""A feed that goes on after a pause, or elsewhere: what was kept meanwhile is sent.
 
 While a feed is paused or switched off, its runs stay as they are, and are not due. Nothing has to be written for that,
 neither when the pause begins nor when it ends.
@@ -23,9 +23,15 @@ MOST: Final = 50
 
 
 def resume(feed: Feed) -> None:
-    """Hand over what a feed that was saved has due, once the save is committed."""
+    """Hand over what a feed that was saved has due, once the save is committed.
+
+    What waits goes with the feed to another connection: neither a rest of the one before holds it back, nor that it is
+    not ready.
+    """
     if feed.is_paused or not feed.is_active:
         return
+    waiting = rows().filter(feed_id=feed.pk, status=FeedRun.Status.PENDING)
+    waiting.exclude(connection_id=feed.connection_id).update(connection_id=feed.connection_id)
     ids = list(rows().due().filter(feed_id=feed.pk).values_list("pk", flat=True)[:MOST])
     if ids:
         transaction.on_commit(partial(hand_over, ids), using=router.db_for_write(FeedRun), robust=True)

@@ -1,7 +1,8 @@
 """What a run keeps of its attempts: how much of each, and what goes once everything has arrived.
 
 ``attempts`` is a list. Each entry has the same keys: ``at``, ``request``, ``response``, ``status_code``,
-``duration_ms``, ``error``, ``message`` and ``token``; beside attempts there are lines on what a person did.
+``duration_ms``, ``error``, ``message`` and ``token``; beside attempts there are lines on what a person did, and on an
+attempt that was cut off with its worker.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from apiconnector.models import Feed, FeedRun
 
@@ -23,8 +25,8 @@ MOST_ENTRIES, MOST_IN_ALL = 100, 4_000_000
 MOST_OF_HEADER, MOST_OF_HEADERS = 2_000, 50_000
 #: A credential is no longer than this: where a body is cut, so much of it is looked through beyond.
 _LONGEST_SECRET = 20_000
-#: Kinds of the lines that are no attempts.
-REPLAYED, DECIDED = "replayed", "decided"
+#: Kinds of the lines.
+REPLAYED, DECIDED, INTERRUPTED = "replayed", "decided", "interrupted"
 #: Emptied once a run of a feed without bodies has succeeded.
 EMPTIED: Final = ("input", "item", "request")
 _LET_GO = "(let go: the run has had too many attempts to keep all)"
@@ -72,10 +74,10 @@ def cut_headers(headers: dict[str, str]) -> dict[str, str]:
     return kept
 
 
-def line(kind: str, message: str) -> dict[str, Any]:
-    """An entry that says what a person did with a run."""
+def line(kind: str, message: str, at: datetime | None = None) -> dict[str, Any]:
+    """An entry that says what a person did with a run, or what befell it. ``at``: when; None is now."""
     return {
-        "at": timezone.now().isoformat(),
+        "at": (at or timezone.now()).isoformat(),
         "request": None,
         "response": None,
         "status_code": None,

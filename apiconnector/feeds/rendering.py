@@ -40,6 +40,8 @@ class FeedRequest:
     headers: dict[str, str] = field(default_factory=dict)
     body_format: str = Feed.BodyFormat.NONE.value
     body: Any = None
+    #: The header that the idempotency key is sent in, as of the latest attempt.
+    key_header: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     shown_body: str | None = None
     #: The files that were opened for it.
@@ -61,6 +63,7 @@ class FeedRequest:
             "headers": self.headers,
             "body_format": self.body_format,
             "body": self.body,
+            "key_header": self.key_header,
         }
 
 
@@ -99,7 +102,8 @@ def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
         run.file_keys = files.keys()
         request.shown_body = _shown_body(request, files)
     sent = bodies.Sent(run.file_source or FromStorage(run), request.opened)
-    key = {feed.idempotency_header: run.idempotency_key} if feed.idempotency_header else {}
+    request.key_header = feed.idempotency_header
+    key = {request.key_header: run.idempotency_key} if request.key_header else {}
     request.arguments = arguments(request, connection, files, sent, key)
     return request
 

@@ -114,7 +114,7 @@ class _Chunk:
         if waits and run.error == AFTER:
             self.followers.add(run.pk)  # done below
             return False
-        if not waits and not _may_follow(run.waits_for):
+        if not waits and not may_follow(run.waits_for):
             self.counts[AFTER] += 1
             return True
         entry = recorded.line(recorded.REPLAYED, f"Replayed by {self.by}.")
@@ -151,7 +151,7 @@ class _Chunk:
         )  # fmt: skip  # in rows
 
 
-def _may_follow(first: FeedRun | None) -> bool:
+def may_follow(first: FeedRun | None) -> bool:
     """Whether a run has nothing to wait for: it succeeded, or a person found that it has arrived."""
     if first is None or first.status == Status.SUCCEEDED:
         return True

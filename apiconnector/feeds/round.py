@@ -21,7 +21,7 @@ from django.db import connections, router, transaction
 
 from apiconnector.feeds import endings, followers
 from apiconnector.feeds.away import AWAY
-from apiconnector.feeds.delivery import deliver_one, look, rows
+from apiconnector.feeds.delivery import deliver_one, look, rows, runs_of
 from apiconnector.models import FeedRun, clock
 from apiconnector.redaction import get_logger
 
@@ -64,7 +64,7 @@ def deliver(
 
     Raises ``OperationalError`` or ``InterfaceError`` when the database is away, after the runs at hand.
     """
-    endings.tell(FeedRun.objects.filter(pk__in=followers.release_missed()))
+    endings.tell(runs_of(followers.release_missed()))
     found = Round(workers=1 if _must_stay_here() else workers, limit=limit, progress=progress, stop=stop, stay=stay)
     return found.play()
 

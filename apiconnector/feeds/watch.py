@@ -5,6 +5,7 @@ No time-out of a socket covers that. One thread watches all requests of a proces
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,7 @@ def end(wire: Wire) -> None:
 
 
 def _watch() -> None:
+    global _thread  # noqa: PLW0603 - likewise
     idle_since = time.monotonic()
     while True:
         time.sleep(EVERY)
@@ -44,8 +46,16 @@ def _watch() -> None:
         if _watched:
             idle_since = now
         elif now - idle_since > _LINGER:
-            return
+            # Who begins from now on starts another thread; who began a moment ago is seen here.
+            _thread = None
+            if not _watched:
+                return
         for wire, until in list(_watched.items()):
             if now > until:
                 end(wire)
                 wire.abort()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # The child has the parent's connections, and would break off what the parent sends later by the same ones.
+    os.register_at_fork(after_in_child=_watched.clear)

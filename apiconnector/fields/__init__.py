@@ -1,4 +1,4 @@
-"""Model fields: encrypted text, encrypted JSON, JSON that comes back byte for byte, and text compared exactly."""
+"""Model fields: encrypted text, encrypted JSON, JSON that comes back byte for byte, and keys."""
 
 from apiconnector.fields.encrypted import REMOVE, EncryptedField, EncryptedJSONField, EncryptedTextField
 from apiconnector.fields.exact import ExactCharField

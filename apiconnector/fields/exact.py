@@ -1,4 +1,4 @@
-"""Text that is one thing in every database: compared letter by letter."""
+"""Text that is looked up letter by letter."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from django.db import models
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-if TYPE_CHECKING:
-    BaseCharField = models.CharField[Any, Any]
+    CharField = models.CharField[Any, Any]
 else:
-    BaseCharField = models.CharField
+    CharField = models.CharField
 
 
-class ExactCharField(BaseCharField):
-    """A ``CharField`` in which “a” and “A” differ, on MariaDB as well, whose collations take them for the same.
+class ExactCharField(CharField):
+    """A text in which ``a`` and ``A`` are two letters on every database; in other columns of MariaDB they are one."""
 
-    Blanks at the end still make no difference there.
-    """
+    if TYPE_CHECKING:
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
-    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
-        """With the collation that compares bytes, where the database's own does not."""
-        parameters: Any = super().db_parameters(connection)
-        if connection.vendor == "mysql":  # MariaDB is one of them
-            parameters["collation"] = "utf8mb4_bin"
-        return parameters
+    def deconstruct(self) -> Any:
+        """Name the package: migrations outlive the file a class is in."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, f"apiconnector.fields.{type(self).__name__}", args, kwargs
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        """Say how MariaDB and MySQL compare it, whatever the database's own collation is."""
+        if connection.vendor == "mysql":
+            return f"varchar({self.max_length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        return super().db_type(connection)

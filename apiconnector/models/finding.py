@@ -77,7 +77,8 @@ class _Part:
 
 def _datetime(text: str, database: BaseDatabaseWrapper) -> datetime:
     found = datetime.fromisoformat(text)
-    return found if found.tzinfo is None else found.astimezone(database.timezone)
+    # As Django does: its sessions have the site's zone where USE_TZ is off.
+    return found.replace(tzinfo=None) if database.timezone is None else found.astimezone(database.timezone)
 
 
 def _date(text: str, _: BaseDatabaseWrapper) -> date:
@@ -101,7 +102,7 @@ class _Query:
         self._database = database = connections[alias]
         self._is_text = database.vendor == "postgresql"
         quoted = database.ops.quote_name
-        self._parts = [_Part(model, database)]
+        self._models: list[type[models.Model]] = [model]
         joins, texts, key, before = [], ["row_to_json(t0)::text"], "", cast("Any", model)
         for number, name in enumerate(path, start=1):
             relation = before._meta.get_field(name)
@@ -112,13 +113,13 @@ class _Query:
             # What is found by the primary key and leads on by it needs no look at the row in between.
             key = key if number > 1 and here.primary_key else f"t{number - 1}.{quoted(here.column)}"
             texts.append(f"(SELECT row_to_json(t{number})::text FROM {table} WHERE {column} = {key})")  # noqa: S608 - names
-            self._parts.append(_Part(other, database))
+            self._models.append(other)
             before = other
         if self._is_text:
             columns, joins = ", ".join(texts), []
         else:
             # By a star: most of the time they are only compared, and the names are long to read.
-            columns = f", 0 AS {_BOUNDARY}, ".join(f"t{number}.*" for number in range(len(self._parts)))
+            columns = f", 0 AS {_BOUNDARY}, ".join(f"t{number}.*" for number in range(len(self._models)))
         self.sql = (
             f"SELECT {columns} FROM {quoted(model._meta.db_table)} t0 {' '.join(joins)} "  # noqa: S608 - names of tables and columns
             f"WHERE t0.{quoted('slug')} = %s AND t0.{quoted('is_active')} = %s"
@@ -126,11 +127,13 @@ class _Query:
 
     def made(self, row: Sequence[Any], names: Sequence[str]) -> list[models.Model | None]:
         """The objects of a row, whose columns have these names."""
+        # Made anew: tests change settings that the converters of columns follow.
+        parts = [_Part(model, self._database) for model in self._models]
         if self._is_text:
-            return [None if text is None else part.from_json(text) for part, text in zip(self._parts, row, strict=True)]
+            return [None if text is None else part.from_json(text) for part, text in zip(parts, row, strict=True)]
         made = []
         begin = 0
-        for part in self._parts:
+        for part in parts:
             end = names.index(_BOUNDARY, begin) if _BOUNDARY in names[begin:] else len(names)
             made.append(part.made(dict(zip(names[begin:end], row[begin:end], strict=True))))
             begin = end + 1

@@ -61,11 +61,11 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
         """Runs that wait for a connection to be ready."""
         return self.filter(connection_id=connection.pk, status=FeedRun.Status.PENDING, error="not_ready")
 
-    def claim(self, run: FeedRun, *, abandoned_at: datetime, outcome: FeedRun.Outcome) -> bool:
+    def claim(self, run: FeedRun, *, abandoned_at: datetime, outcome: FeedRun.Outcome, **also: Any) -> bool:
         """Take a run that is due; true for exactly one caller.
 
         It counts as abandoned at ``abandoned_at``; until the first byte is sent, ``outcome`` says what would be true
-        if this worker were killed.
+        if this worker were killed. ``also`` is written with it.
         """
         return (
             self.filter(pk=run.pk, status=run.status, next_attempt_at=run.next_attempt_at).update(
@@ -73,6 +73,7 @@ class RunQuerySet(models.QuerySet["FeedRun"]):
                 outcome=outcome,
                 next_attempt_at=abandoned_at,
                 started_at=timezone.now(),
+                **also,
             )
             == 1
         )
@@ -162,7 +163,6 @@ class FeedRun(models.Model):
     values = JSONTextField(default=dict, blank=True)
     error = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
-    #: Two that differ in capitals only are two: otherwise the second submission would be lost.
     idempotency_key = ExactCharField(max_length=255, default=new_key)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -95,6 +95,6 @@ def of_ratios(
     name: str, ratios: Sequence[float], limit: float | None = None, *, least: bool = False, so_far: float | None = None
 ) -> Row:
     """A row with the median of one ratio a round and the range of their middle half."""
-    low, _, high = quantiles(ratios, n=4)
+    low, _, high = quantiles(ratios, n=4, method="inclusive")
     goals = [] if limit is None else [Goal(median(ratios), limit, "least" if least else "most", so_far=so_far)]
     return Row(name, [f"{median(ratios):.2f}", f"{low:.2f}-{high:.2f}"], goals)

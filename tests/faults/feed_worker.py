@@ -66,9 +66,9 @@ def deliver() -> None:
     """What ``manage.py apiconnector deliver --loop`` does, until SIGTERM comes."""
     from django.core.management import call_command
 
-    from apiconnector.feeds import delivery
+    from apiconnector.feeds import abandoned
 
-    setattr(delivery, "_patience", lambda _: timedelta(seconds=ABANDONED))  # noqa: B010 - mypy takes no other function
+    setattr(abandoned, "patience", lambda _: timedelta(seconds=ABANDONED))  # noqa: B010 - mypy takes no other function
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         call_command("apiconnector", "deliver", "--loop", "--interval", "0.2", "--workers", "4", stderr=nowhere)
 

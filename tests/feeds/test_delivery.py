@@ -11,7 +11,7 @@ import responses
 from django.db import OperationalError
 from django.utils import timezone
 
-from apiconnector.feeds import attempt, away, deliver, delivery, watch
+from apiconnector.feeds import abandoned, attempt, away, deliver, delivery, outbox, watch
 from apiconnector.feeds.delivery import process, send_due
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import run_feed, submit
@@ -157,6 +157,45 @@ class TestPause:
 
 
 @pytest.mark.django_db
+class TestAnotherConnection:
+    """What waits goes with its feed."""
+
+    @pytest.fixture
+    def other(self, make_connection: Callable[..., Connection]) -> Connection:
+        return make_connection(slug="other", base_url="https://other.example.com", auth_method="none")
+
+    @responses.activate
+    def test_a_rest_of_the_one_before_holds_nothing_back(
+        self, feed: Feed, other: Connection, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        responses.post("https://other.example.com/leads", json={})
+        Connection.objects.filter(pk=feed.connection_id).update(busy_until=timezone.now() + timedelta(hours=1))
+        (run,) = keep()
+        feed.connection = other
+        with django_capture_on_commit_callbacks(execute=True):
+            feed.save()
+        run.refresh_from_db()
+        assert (run.status, run.connection) == ("succeeded", other)
+
+    @responses.activate
+    def test_the_record_says_where_it_was_sent(self, feed: Feed, other: Connection) -> None:
+        responses.post("https://other.example.com/leads", json={})
+        (run,) = keep()
+        Feed.objects.update(connection=other)
+        assert deliver() == {"succeeded": 1}
+        run.refresh_from_db()
+        assert run.connection == other
+
+    def test_what_has_ended_stays_where_it_was(self, feed: Feed, other: Connection) -> None:
+        (run,) = keep()
+        FeedRun.objects.update(status="failed", next_attempt_at=None)
+        feed.connection = other
+        feed.save(update_fields=["connection"])
+        run.refresh_from_db()
+        assert run.connection.slug == "crm"
+
+
+@pytest.mark.django_db
 class TestDatabaseAway:
     @pytest.fixture(autouse=True)
     def outside(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +224,23 @@ class TestDatabaseAway:
         )
         assert api.calls == []
         monkeypatch.setattr(attempt, "send", real)
+        FeedRun.objects.update(next_attempt_at=timezone.now())
+        assert deliver() == {"succeeded": 1}
+
+    def test_what_fails_between_note_and_first_byte_sent_nothing(
+        self, local: Feed, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thread that can't be started, for one. The row says “unknown” by then, and it is not."""
+        (run,) = keep()
+
+        def begin(*_: Any) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(watch, "begin", begin)
+            assert deliver() == {"pending": 1}
+        run.refresh_from_db()
+        assert (run.outcome, run.error, api.calls) == ("not_sent", "internal", [])
         FeedRun.objects.update(next_attempt_at=timezone.now())
         assert deliver() == {"succeeded": 1}
 
@@ -258,6 +314,13 @@ class TestClocks:
         ahead(3600)
         assert deliver() == {}
 
+    def test_what_a_fast_clock_wakes_is_due(self, feed: Feed, ahead: Callable[[float], None]) -> None:
+        keep()
+        FeedRun.objects.update(error="not_ready", next_attempt_at=timezone.now() + timedelta(minutes=5))
+        ahead(3600)
+        outbox.wake(feed.connection)
+        assert FeedRun.objects.due().count() == 1
+
     @responses.activate
     @pytest.mark.parametrize("seconds", [3600, -3600])
     def test_delays_and_claims_go_by_the_database(
@@ -321,11 +384,51 @@ class TestSendDue:
             with django_assert_num_queries(2 + 3 * 4):
                 assert send_due(ids) == {"succeeded": 3}
 
+    @responses.activate
+    def test_so_many_that_waited_that_one_statement_takes_them_not(
+        self, feed: Feed, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Some SQLites take 32,766 parameters."""
+        monkeypatch.setattr(delivery, "_BATCH", 3)
+        make_feed(feed.connection, slug="each", name="each", after=feed, for_each="rows", path="each")
+        runs = submit("contact", {"email": "a", "rows": [1, 2, 3, 4, 5, 6, 7]})
+        responses.post(URL, json={})
+        responses.post("https://api.example.com/v1/each", json={})
+        most: list[int] = []
+        real = delivery._in_order
+
+        def in_order(ids: Any) -> Any:
+            most.append(len(ids))
+            return real(ids)
+
+        monkeypatch.setattr(delivery, "_in_order", in_order)
+        assert send_due([runs[0].pk]) == {"succeeded": 8}
+        assert max(most) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_can_not_be_read_again_is_kept_nevertheless(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error would be shown to the visitor, who would submit it once more."""
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("canary")
+
+    monkeypatch.setattr(type(FeedRun.objects.all()), "in_bulk", away)
+    with responses.RequestsMock() as mock:
+        mock.post(URL, json={})
+        (run,) = submit("contact", {"email": "a"})
+    assert run.status == "pending"
+    assert FeedRun.objects.get().ok
+    assert "could not be read again" in caplog.text
+    assert "canary" not in caplog.text
+
 
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_that_drips_is_broken_off(local: Feed, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.replies["/leads"] = Reply(drips=0.05)
-    monkeypatch.setattr(delivery, "_longest", lambda _: 0.3)
+    monkeypatch.setattr(abandoned, "longest", lambda _: 0.3)
     Feed.objects.update(is_paused=True)
     keep()
     Feed.objects.update(is_paused=False)

@@ -229,11 +229,18 @@ class TestCache:
         assert lookups.look_up("countries")
 
 
+def finish() -> None:
+    """Wait until nothing is looked up any more."""
+    for thread in threading.enumerate():
+        if thread.name == "apiconnector-lookup":
+            thread.join()
+
+
 class TestTime:
     """A slow API, over real sockets."""
 
     @pytest.fixture
-    def slow(self, api: ApiServer) -> threading.Event:
+    def slow(self, api: ApiServer) -> Iterator[threading.Event]:
         gate = threading.Event()
 
         def wait(_: Received) -> Reply:
@@ -241,7 +248,9 @@ class TestTime:
             return answer(COUNTRIES)
 
         api.answer = wait
-        return gate
+        yield gate
+        gate.set()
+        finish()  # before the tables are emptied
 
     def test_the_page_goes_on_and_the_next_one_has_it(self, feed: Feed, api: ApiServer, slow: threading.Event) -> None:
         began = time.monotonic()
@@ -252,9 +261,7 @@ class TestTime:
             assert lookups.look_up("countries", timeout=0.3) is None
         assert time.monotonic() - began < 0.25
         slow.set()
-        for thread in threading.enumerate():
-            if thread.name == "apiconnector-lookup":
-                thread.join()
+        finish()
         assert lookups.look_up("countries", timeout=0.3)
         assert len(api.received) == 1
 

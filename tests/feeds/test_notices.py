@@ -64,6 +64,21 @@ class TestTold:
         assert [mail.subject.rsplit(" ", 1)[1] for mail in mailoutbox] == ["fails", "again", "fails"]
         assert "canary" not in "".join(str(mail.message()) for mail in mailoutbox)
 
+    def test_what_fails_after_it_worked_while_nobody_was_named_is_told(
+        self, feed: Feed, api: responses.RequestsMock, mailoutbox: list[Any]
+    ) -> None:
+        def fare(status: int, notify: str) -> None:
+            Feed.objects.update(notify=notify)
+            api.upsert("POST", URL, status=status)
+            run_feed("lead", {"email": "a"})
+
+        fare(400, TO)
+        fare(200, "")
+        assert Feed.objects.get().failing_since is None
+        assert len(mailoutbox) == 1
+        fare(400, TO)
+        assert [mail.subject for mail in mailoutbox] == ["[Django] New leads fails"] * 2
+
     def test_what_was_submitted(self, feed: Feed, api: responses.RequestsMock, mailoutbox: list[Any]) -> None:
         """A retry is no failure; giving up is one."""
         Feed.objects.update(max_attempts=2)

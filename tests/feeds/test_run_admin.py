@@ -17,6 +17,7 @@ from django.utils import timezone
 from apiconnector.admin.paging import NearPaginator
 from apiconnector.admin.records import FeedRunAdmin
 from apiconnector.admin.run_advice import next_step
+from apiconnector.admin.shown import moment
 from apiconnector.feeds import outbox, recorded
 from apiconnector.feeds.endings import AFTER
 from apiconnector.models import Connection, Feed, FeedFile, FeedRun
@@ -113,6 +114,15 @@ class TestPage:
             assert text in shown
         assert shown.count("no answer") == 5
 
+    def test_the_item_that_it_is_about(
+        self, admin_client: Client, person: Callable[..., Client], make: Callable[..., FeedRun]
+    ) -> None:
+        """What was submitted has all of them, where for_each does more than name a list."""
+        run = make(item={"sku": "canary-item"})
+        assert "canary-item" in page(admin_client, run)
+        assert "canary-item" not in page(person("view_feedrun"), run)
+        assert "shown_item" not in page(admin_client, make())
+
     def test_what_it_waits_for_and_what_waits_for_it(self, admin_client: Client, make: Callable[..., FeedRun]) -> None:
         first = make("succeeded")
         run = make("pending", "", waits_for=first)
@@ -153,7 +163,7 @@ class TestPage:
             ({"status": "failed", "status_code": 500, "error": "http_status"}, "error of its own"),
             ({"status": "failed", "outcome": "not_sent", "error": "template"}, "mapping"),
             ({"status": "failed", "error": "success_rule", "status_code": 200}, "success rule"),
-            ({"status": "failed", "outcome": "not_sent", "error": AFTER}, "the run it waits for"),
+            ({"status": "failed", "outcome": "not_sent", "error": AFTER}, "waits for no run any more"),
             ({"status": "failed", "error": recorded.DECIDED}, "once more"),
             ({"status": "failed", "outcome": "not_sent", "error": "something new"}, "attempts below"),
         ],
@@ -170,6 +180,74 @@ class TestPage:
         run = make("pending", "", next_attempt_at=timezone.now())
         setattr(run.feed, field, value)
         assert says in next_step(run)
+
+    def test_what_to_do_about_a_connection_that_rests(self, make: Callable[..., FeedRun]) -> None:
+        run = make("pending", "", next_attempt_at=timezone.now())
+        run.connection.busy_until = timezone.now() - timedelta(seconds=1)
+        assert next_step(run) == "Nothing: it is sent by itself."
+        run.connection.busy_until = until = timezone.now() + timedelta(hours=3)
+        assert f"asked to be left alone until {moment(until)}" in next_step(run)
+
+    @pytest.mark.parametrize(
+        ("fields", "says"),
+        [
+            ({"status": "failed", "outcome": "unknown"}, "replay run #"),
+            ({"status": "dead", "outcome": "not_sent"}, "replay run #"),
+            ({"status": "failed", "outcome": "sent", "error": recorded.DECIDED}, "replay this one, not that one"),
+            ({"status": "succeeded", "outcome": "sent"}, "replay this one, not that one"),
+        ],
+    )
+    def test_what_to_do_about_one_that_waited(
+        self, make: Callable[..., FeedRun], fields: dict[str, Any], says: str
+    ) -> None:
+        """The first one is not sent again where it has arrived."""
+        run = make("failed", "not_sent", error=AFTER, waits_for=make(**fields))
+        assert says in next_step(run)
+
+
+class TestDeleting:
+    """What has runs stays; and finding that out does not read them."""
+
+    @pytest.mark.parametrize("way", ["page", "action"])
+    @pytest.mark.parametrize("what", ["feed", "connection"])
+    def test_what_has_runs(
+        self,
+        admin_client: Client,
+        make: Callable[..., FeedRun],
+        what: str,
+        way: str,
+        django_assert_max_num_queries: Any,
+    ) -> None:
+        run = make()
+        FeedRun.objects.bulk_create(FeedRun(feed=run.feed, connection=run.connection) for _ in range(30))
+        one = getattr(run, what)
+        last = FeedRun.objects.latest("created_at", "id")
+        with django_assert_max_num_queries(9) as seen:
+            if way == "page":
+                address = reverse(f"admin:apiconnector_{what}_delete", args=[one.pk])
+                response = admin_client.get(address)
+            else:
+                address = reverse(f"admin:apiconnector_{what}_changelist")
+                data = {"action": "delete_selected", ACTION_CHECKBOX_NAME: [one.pk]}
+                response = admin_client.post(address, data)
+        shown = response.content.decode()
+        assert f"#{last.pk}, " in shown
+        assert "and more: the record of what was sent. Switch it off instead of deleting it." in shown
+        assert not [query for query in seen.captured_queries if '"attempts"' in query["sql"]]
+        admin_client.post(address, {"post": "yes"} if way == "page" else {**data, "post": "yes"})
+        assert FeedRun.objects.count() == 31
+
+    @pytest.mark.parametrize("what", ["feed", "connection"])
+    def test_what_has_none(self, admin_client: Client, make: Callable[..., FeedRun], what: str) -> None:
+        run = make()
+        FeedRun.objects.all().delete()
+        if what == "connection":
+            run.feed.delete()
+        response = admin_client.post(
+            reverse(f"admin:apiconnector_{what}_delete", args=[getattr(run, what).pk]), {"post": "yes"}
+        )
+        assert response.status_code == 302
+        assert not (Feed.objects.exists() if what == "feed" else Connection.objects.exists())
 
 
 class TestButtons:

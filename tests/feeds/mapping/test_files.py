@@ -11,6 +11,7 @@ from email import message_from_bytes
 from email.policy import HTTP
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from django import forms
@@ -18,7 +19,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile, TemporaryUploadedFile
 from django.core.management import call_command
-from django.db import models, transaction
+from django.db import OperationalError, models, transaction
 from django.db.models.fields.files import FieldFile
 from django.test import override_settings
 from django.utils import timezone
@@ -432,6 +433,17 @@ class TestLife:
         assert len(stored()) == FeedFile.objects.count() == 1
         assert deliver() == {"succeeded": 1}
         assert again.pk == FeedRun.objects.get().pk
+
+    def test_a_commit_in_doubt_keeps_its_files(self, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The database may have kept the runs and not said so: they need them."""
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "_link", Mock(side_effect=OperationalError("gone while it committed")))
+            with pytest.raises(OperationalError), transaction.atomic():
+                submit("contact", {"email": "a", "attachment": cv()})
+        assert len(stored()) == 1
+        monkeypatch.setattr(InMemoryStorage, "get_modified_time", lambda *_: timezone.now() - timedelta(days=2))
+        call_command("apiconnector", "prune")
+        assert stored() == []
 
     def test_run_feed_keeps_nothing(self, api: Recorder, feed: Feed, django_assert_num_queries: Any) -> None:
         file = cv()
