@@ -119,6 +119,27 @@ def test_a_key_that_was_seen_leaves_the_callers_transaction_usable(
         FeedRun.objects.create(feed=first.feed, connection=bearer, idempotency_key="k")
 
 
+def test_keys_that_differ_in_capitals_are_two(bearer: Connection, make_feed: Callable[..., Feed]) -> None:
+    """MariaDB's collations take them for the same: what was submitted second would be lost."""
+    make_feed(bearer)
+    (first,) = submit("contact", {"email": "a"}, idempotency_key="evt_1aB")
+    (second,) = submit("contact", {"email": "b"}, idempotency_key="evt_1Ab")
+    many = submit_many("contact", [{"email": "c"}, {"email": "d"}], idempotency_keys=["evt_1ab", "evt_1AB"])
+    assert len({run.pk for run in (first, second, *many)}) == 4
+    assert [run.input["email"] for run in FeedRun.objects.order_by("pk")] == ["a", "b", "c", "d"]
+    assert submit("contact", {}, idempotency_key="evt_1ab")[0].pk == many[0].pk
+
+
+def test_triggers_that_differ_in_capitals_are_two(bearer: Connection, make_feed: Callable[..., Feed]) -> None:
+    make_feed(bearer)
+    make_feed(bearer, slug="other", trigger="Contact")
+    assert [[run.feed.slug for run in submit(trigger, {})] for trigger in ("contact", "Contact", "contact ")] == [
+        ["lead"],
+        ["other"],
+        [],
+    ]
+
+
 def test_microseconds_decide_who_has_a_run(bearer: Connection, make_feed: Callable[..., Feed]) -> None:
     make_feed(bearer)
     (run,) = submit("contact", {"email": "a"})

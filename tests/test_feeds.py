@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import decimal
 import logging
+import pickle
 import threading
+import time
 import uuid
 from collections import UserDict
 from typing import TYPE_CHECKING, Any
@@ -141,6 +143,9 @@ class TestRunFeed:
         with pytest.raises(FeedFailed) as failed:
             run.raise_for_status()
         assert failed.value.run == run
+        # Processes of a pool, and of tests that run side by side, hand errors to each other.
+        again = pickle.loads(pickle.dumps(failed.value))
+        assert (type(again), str(again), again.run) == (FeedFailed, str(failed.value), run)
 
     @pytest.mark.parametrize(
         ("fields", "words"),
@@ -353,6 +358,23 @@ class TestData:
             assert len(str(refused.value)) < 400
             assert "canary" not in str(refused.value)
 
+    def test_a_long_name_with_many_items_takes_no_time(self) -> None:
+        """Whoever posts JSON chooses both: where something stands was written anew, with that name, for each item."""
+        name = "k" * 500_000
+        began = time.process_time()
+        assert plain_data({name: [0] * 400_000})[name][-1] == 0
+        assert plain_data({"a": {name: {str(n): 0 for n in range(60_000)}}})["a"]
+        assert time.process_time() - began < 5
+        with pytest.raises(InvalidFeedData, match=r"^k+…: bytes") as refused:
+            plain_data({name: [[b""]]})
+        assert len(str(refused.value)) < 400
+
+    def test_a_number_may_have_a_thousand_digits(self) -> None:
+        for number in (10**999, -(10**999)):
+            assert plain_data({"n": number, "d": decimal.Decimal(number)}) == {"n": number, "d": number}
+        with pytest.raises(InvalidFeedData, match="n: this number has more than 1,000 digits"):
+            plain_data({"n": 10**1010})
+
     def test_the_size_counts_digits(self) -> None:
         for number in (10**890, decimal.Decimal(f"0.{'1' * 900}")):
             with pytest.raises(InvalidFeedData, match="larger"):
@@ -449,7 +471,7 @@ class TestSubmit:
         deliver()
         assert [call.request.headers["Idempotency-Key"] for call in responses.calls] == ["form-7"]
 
-    @pytest.mark.parametrize("key", ["", "x" * 256, 5, "a\nb", "日本", "\ud800", "a\x00"])
+    @pytest.mark.parametrize("key", ["", "x" * 256, 5, "a\nb", "日本", "\ud800", "a\x00", " ", " a", "a "])
     def test_a_bad_key(self, feed: Feed, key: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0), pytest.raises(InvalidFeedData, match="idempotency_key"):
             submit("contact", {}, idempotency_key=key)

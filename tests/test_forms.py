@@ -435,6 +435,23 @@ class TestTheDocs:
         assert [run.input for run in runs] == [{"name": "New"}]
         assert handler(rf.post("/", {"name": "New"})).status_code == 200  # it is taken
 
+    @pytest.mark.django_db(transaction=True)
+    def test_the_price(self, page: dict[str, Any], crm: FakeApi, rf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(page["QuoteView"], "render_to_response", lambda _, context: context["price"])
+        first = Feed.objects.get()
+        Feed.objects.update(trigger="quote", response_values={"price": "body.price"}, name="b")
+        Feed.objects.create(slug="a", name="a", connection=crm.connection, trigger="quote", path="others")
+        crm.add("POST", "others", json={})
+        for number, (answer, price) in enumerate([({"price": 5}, 5), ({"price": None}, None), ({}, None)]):
+            crm.add("POST", first.path, json=answer)
+            assert page["QuoteView"].as_view()(rf.post("/", {"name": f"New {number}"})) == price
+            crm._canned.clear()
+            crm.add("POST", "others", json={})
+        Feed.objects.filter(pk=first.pk).update(response_values={"price": "sum(body)"})
+        crm.add("POST", first.path, json={})
+        assert page["QuoteView"].as_view()(rf.post("/", {"name": "New"})) is None
+        assert FeedRun.objects.filter(status="succeeded", error="response_values").count() == 1
+
     def test_get_feed_data(self, page: dict[str, Any], crm: FakeApi, rf: Any) -> None:
         Feed.objects.update(trigger="order")
         one, two = Group.objects.create(name="one"), Group.objects.create(name="two")

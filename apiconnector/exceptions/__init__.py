@@ -27,7 +27,8 @@ Those that are also errors of ``requests`` are imported, together with it, when 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 
@@ -126,6 +127,10 @@ class FeedFailed(ApiConnectorError):
     def __init__(self, message: str, *, run: FeedRun) -> None:
         super().__init__(message)
         self.run = run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it with its run: processes of a pool and of tests hand errors to each other."""
+        return partial(type(self), run=self.run), self.args, self.__dict__
 
 
 class PaginationFailed(ApiConnectorError):

@@ -124,7 +124,7 @@ def _scalar(value: Any, place: str, state: _State) -> Any:
 
 def _whole(value: int, place: str, state: _State) -> int:
     # Python refuses to write longer ones as text, and no API reads them.
-    if value.bit_length() > MAX_DIGITS * 3:
+    if value.bit_length() > MAX_DIGITS * 10 // 3:
         raise _refusal(place, f"this number has more than {MAX_DIGITS:,} digits.")
     _count(state, value.bit_length() // 3)
     return value
@@ -157,7 +157,9 @@ def _mapping(value: Mapping[Any, Any], place: str, depth: int, state: _State) ->
         key = _text(str.__str__(name), place or "data", state)
         if key == REFERENCE and (state.uploads is None or not state.uploads.allows(value)):
             raise _refusal(place or "data", f"the name “{REFERENCE}” is kept for uploaded files; choose another one.")
-        plain[key] = _plain(item, f"{place}.{key}" if place else key, depth + 1, state)
+        # Cut: it is built anew for each of what may be a million items, and a name may have a million characters.
+        below = (f"{place}.{key}" if place else key)[: _SHOWN_PLACE + 1]
+        plain[key] = _plain(item, below, depth + 1, state)
     return plain
 
 

@@ -86,11 +86,14 @@ def look_up(
     ``timeout`` seconds. A run is kept of each look-up, and none of what comes from the cache.
 
     Raises ``FeedNotFound`` for an unknown or inactive feed, ``FeedMisconfigured`` for one that is no GET or has
-    ``for_each``, ``InvalidFeedData`` for data that can't be kept, and ``ValueError`` for a time-out that is none; the
-    feed is looked at only where something has to be looked up.
+    ``for_each``, ``InvalidFeedData`` for data that can't be kept, and ``ValueError`` for a time-out or a time to keep
+    that is none; the feed is looked at only where something has to be looked up.
     """
-    if not 0 < timeout <= threading.TIMEOUT_MAX:
-        raise ValueError("A look-up needs a time-out: a positive number of seconds.")
+    # In a template a number is easily written as text.
+    if not isinstance(timeout, int | float) or not 0 < timeout <= threading.TIMEOUT_MAX:
+        raise ValueError("A look-up needs a time-out: a positive number of seconds, without quotes in a template.")
+    if not isinstance(keep, int | float):
+        raise ValueError("The cache of a look-up is a number of seconds, without quotes in a template.")  # noqa: TRY004 - as for the time-out
     plain = plain_data(data)
     key = _key(slug, plain)
     before = _read(key)

@@ -37,6 +37,9 @@ HOLD = 3.0
 def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> list[FeedRun]:
     """Keep a run for every active feed of ``trigger`` and send them after the transaction commits.
 
+    ``data`` is a mapping such as ``form.cleaned_data``: text, numbers, booleans, null, dates, times, durations, UUIDs,
+    files, and lists, sets and mappings of these. None is an empty one.
+
     A feed with ``for_each`` gets one for each item; one whose condition is not true gets a run that is ``skipped``; one
     that waits for another feed is sent once the run of that one has succeeded. The list has those first that others
     wait for.
@@ -45,8 +48,8 @@ def submit(trigger: str, data: Any, *, idempotency_key: str | None = None) -> li
     ``idempotency_key`` (at most 255 printable ASCII characters, no space at its ends) that a feed has seen before, its
     existing run is returned.
 
-    Raises ``InvalidFeedData``, also for a key that can't be sent in a header, and before anything is written, so that
-    the caller's transaction stays usable.
+    Raises ``InvalidFeedData`` for other data, for more of it than is kept, and for a key that can't be sent in a
+    header: before anything is written, so that the caller's transaction stays usable.
     """
     uploads = Uploads()
     submission = Submission(plain_data(data, uploads), idempotency_key, uploads)
@@ -142,7 +145,7 @@ def refresh(runs: Sequence[FeedRun]) -> None:
 
 
 def _check_key(key: str | None) -> None:
-    """A key has to fit into its column and into a header."""
+    """A key has to fit into its column and into a header, which has no blanks at its ends."""
     if key is None:
         return
     is_text = isinstance(key, str) and 0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()

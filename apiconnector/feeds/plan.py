@@ -56,6 +56,8 @@ def levels_of(trigger: str) -> list[list[Step]]:
     feeds = {
         feed.pk: feed
         for feed in Feed.objects.filter(trigger=trigger).select_related("connection").order_by("name", "pk")
+        # MariaDB takes upper and lower case for the same, and passes over blanks at the end.
+        if feed.trigger == trigger
     }
     order = {pk: feed.after_id for pk, feed in feeds.items()}
     wanted = {pk for feed in feeds.values() if feed.is_active for pk in following.chain(feed.pk, order)}

@@ -41,7 +41,8 @@ def feed_choices(
     ``"code"`` and ``"name"``; what has no value or no label is left out. ``data`` fills the feed, and may be a
     function.
 
-    Raises ``ExpressionError`` for an expression that can't be read.
+    Raises ``ExpressionError`` for an expression that can't be read. What it returns raises ``ValueError`` for a
+    ``timeout`` that is no positive number and a ``cache`` that is none.
     """
     for expression in (value, label):
         compile_expression(expression)

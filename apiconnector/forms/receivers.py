@@ -48,9 +48,9 @@ def submits_model(
 ) -> Any:
     """Submit each instance of a model to the feeds of ``trigger`` when it was saved, or when it was deleted.
 
-    Called in an ``AppConfig.ready()`` with ``fields`` (names of the model's columns; of a relation the key) or with
-    ``data``, a function that makes a mapping of the instance; without either it is the decorator of such a function.
-    ``model`` may also be given as ``"app.Model"``.
+    Called in an ``AppConfig.ready()``, and imported there, with ``fields`` (names of the model's columns; of a relation
+    the key) or with ``data``, a function that makes a mapping of the instance; without either it is the decorator of
+    such a function. ``model`` may also be given as ``"app.Model"``.
 
     ``created=True``: only what is new; False: only what was there before; None: both. ``deleted=True``: not when it is
     saved, but when it is deleted.
@@ -59,7 +59,8 @@ def submits_model(
     kept, and what ``data`` raises, is logged as an error. What ``loaddata`` loads is not submitted. Said twice, it is
     done once.
 
-    Raises ``ImproperlyConfigured`` for fields that the model does not have, and for what contradicts itself.
+    Raises ``ImproperlyConfigured`` for fields that the model does not have, for a name that no model has, and for what
+    contradicts itself.
     """
     if not isinstance(trigger, str) or not trigger:
         raise ImproperlyConfigured('submits_model needs a trigger, such as submits_model("new-customer", Customer, …).')
@@ -96,6 +97,12 @@ def _when_loaded(trigger: str, model: type[Model] | str, event: str, fields: Seq
 
     if isinstance(model, str):
         app, _, name = model.partition(".")
+        # Once all models are loaded, one that is not there never comes: what is saved would be lost without a word.
+        if not name or (apps.models_ready and name.lower() not in apps.all_models.get(app, {})):
+            raise ImproperlyConfigured(
+                f"submits_model: there is no model “{model}”. Write the label of an installed app, a dot and the name "
+                "of the model, such as “shop.Customer”."
+            )
         apps.lazy_model_operation(connect, (app, name.lower()))
     else:
         connect(model)
@@ -153,8 +160,8 @@ def _submit(trigger: str, get_data: Callable[[], Any], who: str, way_out: str) -
         try:
             return get_data()
         except Exception as error:  # noqa: BLE001 - the site's own function, which may raise anything
-            kind = type(error).__name__
-        raise _DataError(kind)
+            kind, inside = type(error).__name__, error.__traceback__ and error.__traceback__.tb_next
+        raise _DataError(f"{kind} in line {inside.tb_lineno}" if inside else kind)
 
     try:
         # A query that fails in that function must not make the caller's transaction unusable.

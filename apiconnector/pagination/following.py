@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from apiconnector.client import ApiSession
 from apiconnector.exceptions import ExpressionError, PaginationFailed
 from apiconnector.oauth.lifetime import retry_after
-from apiconnector.pagination.ways import Answered, Step
-from apiconnector.templating import compile_expression, search
+from apiconnector.pagination.ways import Answered, Step, Way, find
+from apiconnector.templating import compile_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from requests import Response
-
-    from apiconnector.pagination.ways import Way
 
 #: An API that asks for no pause gets one all the same, in seconds.
 _LEAST_WAIT: Final = 0.5
@@ -70,10 +68,15 @@ def pages(
     Raises ``PaginationFailed`` for an answer that is no JSON, has no list there, or leads in a circle,
     ``ExpressionError`` for an expression that can't be read or fails, ``DestinationRefused`` for a next address that
     the connection may not go to, ``requests.HTTPError`` for an error status, and what a request of the session raises.
-    ``TypeError`` for a session that is not of ``connect()``, which would go wherever the API points to.
+    ``TypeError`` for a session that is not of ``connect()``, which would go wherever the API points to, for a ``way``
+    that is none, and for ``params`` given as text.
     """
     if not isinstance(api, ApiSession):
         raise TypeError("Pages are followed with the session of connect(), which keeps to the connection's hosts.")
+    if not isinstance(way, Way):
+        raise TypeError(
+            "How the API pages is said by one of Cursor(…), PageNumber(), Offset(), LinkHeader(), NextAddress(…)."
+        )
     compile_expression(items)
     return _pages(_Asking(api, path, _pairs(params), max_wait, kwargs), way, items)
 
@@ -110,8 +113,10 @@ def collect(
 ) -> Collected:
     """All items in a list, up to a limit; the other arguments are those of ``pages()``.
 
-    What came is returned also where a limit was reached or the pages lead in a circle: ``is_complete`` is false then. A
-    page that can't be had raises what ``pages()`` raises.
+    What came is returned also where a limit was reached or the pages lead in a circle: ``is_complete`` is false then.
+
+    Raises what ``pages()`` raises, also for a later page that can't be had: what came before is lost then, and had by
+    ``pages()``. ``ValueError`` for a limit below 1.
     """
     if max_pages < 1 or max_items < 1:
         raise ValueError("max_pages and max_items must be at least 1.")
@@ -173,7 +178,7 @@ def _pages(asking: _Asking, way: Way, items: str) -> Iterator[Page]:
         seen.add(mark)
         response = asking.answer(step)
         root = _root(response)
-        listed = _listed(items, root)
+        listed = _listed(items, root, response)
         if way.is_counted and listed and listed == before and isinstance(listed[0], dict | list):
             raise _CircleError(f"Page {number + 1} is the same as page {number}: the API does not look at its number.")
         number, total, before = number + 1, total + len(listed), listed if way.is_counted else []
@@ -213,9 +218,9 @@ def _root(response: Response) -> dict[str, Any]:
     return {"status": response.status_code, "headers": headers, "body": body}
 
 
-def _listed(items: str, root: dict[str, Any]) -> list[Any]:
+def _listed(items: str, root: dict[str, Any], response: Response) -> list[Any]:
     try:
-        listed = search(items, root)
+        listed = find(items, root, response)
     except ExpressionError as error:
         reason = str(error)
     else:
@@ -226,10 +231,12 @@ def _listed(items: str, root: dict[str, Any]) -> list[Any]:
     raise PaginationFailed(f"The answer has no items: {reason}")
 
 
-def _pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> list[tuple[str, Any]]:
-    """Pairs of name and value, a list of values as several of them."""
+def _pairs(params: Any) -> list[tuple[str, Any]]:
+    """Pairs of name and value, a list of values as several of them. Raises ``TypeError`` for text."""
     if params is None:
         return []
+    if isinstance(params, str | bytes):
+        raise TypeError('The params of a list are a mapping or pairs, such as {"limit": 100}, and no text.')
     items = params.items() if hasattr(params, "items") else params
     return [
         (name, one)

@@ -37,6 +37,15 @@ class Answered:
     total: int
     number: int
 
+    def find(self, expression: str) -> Any:
+        """What an expression finds there. Raises ``ExpressionError``."""
+        return find(expression, self.root, self.response)
+
+
+def find(expression: str, root: dict[str, Any], response: Response) -> Any:
+    """What an expression finds in a page, however large that is: who asked for it has memory for it."""
+    return search(expression, root, megabytes=1 + len(response.content) // 1_000_000)
+
 
 class Way(ABC):
     """One way to page. ``is_counted``: the addresses differ, whether or not the API looks at what differs."""
@@ -69,7 +78,7 @@ class Cursor(Way):
 
     def following(self, page: Answered) -> Step | None:
         """The cursor of an answer."""
-        cursor = search(self.next, page.root)
+        cursor = page.find(self.next)
         if not truth(cursor):
             return None
         if not isinstance(cursor, str | int | float) or cursor is True:
@@ -155,7 +164,7 @@ class NextAddress(Way):
 
     def following(self, page: Answered) -> Step | None:
         """The address in the body."""
-        address = search(self.next, page.root)
+        address = page.find(self.next)
         if not truth(address):
             return None
         if not isinstance(address, str):
@@ -164,7 +173,7 @@ class NextAddress(Way):
 
 
 def _goes_on(more: str, page: Answered) -> bool:
-    return bool(page.items) and (not more or truth(search(more, page.root)))
+    return bool(page.items) and (not more or truth(page.find(more)))
 
 
 def _address(page: Answered, given: str | None) -> Step | None:

@@ -17,6 +17,8 @@ def feed_values(slug: str, timeout: float = 2.0, cache: float = 300, **data: Any
 
     ``timeout`` (seconds a page waits at most) and ``cache`` (seconds until it is looked up again) are not sent. Empty
     where it was never found, which is logged.
+
+    Raises ``ValueError`` for a ``timeout`` that is no positive number and a ``cache`` that is none.
     """
     found = lookups.for_page(slug, data, timeout=timeout, keep=cache)
     return {} if found is None else found.values

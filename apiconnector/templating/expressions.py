@@ -68,16 +68,18 @@ def compile_expression(text: str) -> Expression:
 
 
 @clean_frames
-def search(expression: str | Expression, root: Any) -> Any:
+def search(expression: str | Expression, root: Any, *, megabytes: int = 1) -> Any:
     """Evaluate an expression on JSON data; the result is JSON data of its own, null where nothing is found.
+
+    ``megabytes``: of what size the data was, for data that is larger and shall be read all the same.
 
     Raises ``ExpressionError`` when the expression can't be read, when a function is given what it doesn't take,
     when the result is no JSON or nested too deeply, and when evaluating it would take more work, or make more
-    data, than anybody needs for an answer of a megabyte.
+    data, than anybody needs for an answer of so many megabytes.
     """
     if isinstance(expression, str):
         expression = compile_expression(expression)
-    interpreter = BoundedInterpreter()
+    interpreter = BoundedInterpreter(megabytes)
     try:
         return plain(interpreter.evaluate(expression._tree, root))  # noqa: SLF001 - its own
     except (TypeError, ValueError, ArithmeticError, RecursionError, TooMuchWorkError) as error:

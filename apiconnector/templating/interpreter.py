@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from apiconnector.templating.parser import Node
 
 #: The largest value that an expression may give, or hand to a function, in the units of ``Scale``: some answers of a
-#: megabyte.
+#: megabyte. This and the next for each megabyte of data.
 MAX_WEIGHT: Final = 4_000_000
 #: The work of one evaluation: each step costs ten, a list its length, a function or comparison what it has to read.
 #: It is used up in half a second or less.
@@ -27,9 +27,10 @@ class TooMuchWorkError(Exception):
 class BoundedInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath ships no types
     """Evaluates one expression once. Every method raises ``TooMuchWorkError``, and what the library raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, megabytes: int = 1) -> None:
         super().__init__()
-        self._left = MAX_WORK
+        self._left = MAX_WORK * megabytes
+        self._most = MAX_WEIGHT * megabytes
         self._scale = Scale()
         #: The call or comparison that raised what the library raises; None where it was something else.
         self.failed: Node | None = None
@@ -98,7 +99,7 @@ class BoundedInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath shi
 
     def _weight(self, value: Any) -> int:
         weight = self._scale.weight(value)
-        if weight > MAX_WEIGHT:
+        if weight > self._most:
             raise TooMuchWorkError
         return weight
 

@@ -310,10 +310,14 @@ class TestTime:
         lookups._resting.clear()
         assert lookups.look_up("countries")
 
-    @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+    @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5"])
     def test_a_time_out_is_needed(self, feed: Feed, timeout: float) -> None:
         with pytest.raises(ValueError, match="positive number of seconds"):
             lookups.look_up("countries", timeout=timeout)
+
+    def test_a_time_to_keep_is_a_number(self, feed: Feed) -> None:
+        with pytest.raises(ValueError, match="without quotes"):
+            lookups.look_up("countries", keep="60")  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.django_db

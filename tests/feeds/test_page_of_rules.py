@@ -64,6 +64,11 @@ def test_examples_send_what_the_page_says(api: ApiServer, crm: Connection, examp
 def test_the_price_of_the_page(api: ApiServer, crm: Connection, make_feed: Callable[..., Feed]) -> None:
     make_feed(crm, trigger="quote", body={"size": "{{ size }}"}, response_values={"price": "body.price"})
     assert play("page", crm)["price"] == 12.5
+    # Another feed that has no price, and an answer in which it can't be found.
+    make_feed(crm, slug="a", name="a", trigger="quote")
+    assert play("page", crm)["price"] == 12.5
+    Feed.objects.update(response_values={"price": "sum(body)"})
+    assert play("page", crm)["price"] is None
     api.answer = lambda _: Reply(500)
     assert play("page", crm)["price"] is None
 

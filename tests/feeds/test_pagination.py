@@ -283,6 +283,16 @@ class TestBadServers:
                 got.extend(paginate(api, "list", way, items="body.list"))
             assert got == ALL
 
+    def test_a_page_of_many_megabytes(self, server: ApiServer, api: ApiSession) -> None:
+        """What an expression may make is measured by an answer of a megabyte: a page may be larger."""
+        rows = [{"id": number, "text": "x" * 900} for number in range(12_000)]
+        serves(server, lambda params: ({"rows": rows if params["page"] == "1" else []}, {}))
+        more = PageNumber(more="length(body.rows) > `0`")
+        assert collect(api, "list", more, items="body.rows", max_items=20_000).items == rows
+        assert list(paginate(api, "list", PageNumber(), items="body.rows[].id")) == list(range(12_000))
+        with pytest.raises(PaginationFailed, match="takes more work"):
+            next(paginate(api, "list", PageNumber(), items=f"[{','.join(['body.rows'] * 20)}][]"))
+
     @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
     def test_an_error_is_raised(self, server: ApiServer, api: ApiSession, status: int) -> None:
         server.script(Reply(200, {}, b"[1]"), Reply(status, {}, b"{}"))
@@ -318,6 +328,21 @@ class TestPauses:
 def test_another_session_is_refused(server: ApiServer) -> None:
     with requests.Session() as session, pytest.raises(TypeError, match=r"the session of connect\(\)"):
         pages(session, server.url, PageNumber())  # type: ignore[arg-type]  # the mistake
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"way": PageNumber}, r"PageNumber\(\)"),
+        ({"way": "page"}, "is said by one of"),
+        ({"params": "limit=3"}, "limit"),
+    ],
+)
+def test_mistakes_are_said(server: ApiServer, api: ApiSession, arguments: dict[str, Any], message: str) -> None:
+    for act in (collect, pages, paginate):
+        with pytest.raises(TypeError, match=message):
+            act(api, "list", **{"way": PageNumber(), **arguments})
+    assert server.received == []
 
 
 def test_expressions_are_read_at_once(api: ApiSession) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +166,8 @@ class TestTransactions:
             Group.objects.create(name="two")
         assert Group.objects.count() == 2
         assert (inputs(), crm.requests) == ([], [])
-        assert "failing submitted nothing to “group”: it raised " in caplog.text
+        line = failing.__code__.co_firstlineno + 3
+        assert re.search(rf"failing submitted nothing to “group”: it raised \w+ in line {line}\.", caplog.text)
         assert "canary" not in caplog.text
 
 
@@ -194,6 +197,10 @@ def test_what_can_not_be_kept_is_logged_and_the_save_goes_on(crm: FakeApi, caplo
         ({"fields": ["name"], "created": True, "deleted": True}, "a trigger of its own"),
         ({"fields": ["name"], "trigger": ""}, "needs a trigger"),
         ({"fields": ["username"], "model": AbstractUser}, "abstract"),
+        ({"fields": ["name"], "model": "auth.Gruop"}, "no model “auth.Gruop”"),
+        ({"fields": ["name"], "model": "atuh.Group"}, "no model “atuh.Group”"),
+        ({"fields": ["name"], "model": "Group"}, "such as “shop.Customer”"),
+        ({"fields": ["name"], "model": "auth."}, "no model “auth.”"),
     ],
 )
 def test_mistakes_are_said_when_it_is_connected(arguments: dict[str, Any], message: str) -> None:
@@ -208,17 +215,41 @@ def test_only_functions_are_decorated(decorated: Any) -> None:
         decorate(decorated)
 
 
+SECTION = (Path(__file__).parents[2] / "docs" / "forms.md").read_text(encoding="utf-8")
+SECTION = SECTION[SECTION.index("\n## Models\n") :].partition("\n## Anywhere else\n")[0]
+
+
+def test_a_site_starts_with_what_the_page_says(tmp_path: Path) -> None:
+    """An app's module is imported before any model: what stands there must not need one."""
+    app, receivers = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
+    models = "from django.db.models import *\nclass Customer(Model):\n    email, city = TextField(), TextField()\n"
+    installed = ["shop.apps.ShopConfig", "django.contrib.contenttypes", "django.contrib.auth", "apiconnector"]
+    settings = f'SECRET_KEY = "x"\nINSTALLED_APPS = {installed}\n'
+    files = {"apps": app, "models": models, "receivers": receivers, "settings": settings, "__init__": ""}
+    (tmp_path / "shop").mkdir()
+    for name, content in files.items():
+        (tmp_path / "shop" / f"{name}.py").write_text(content, encoding="utf-8")
+    code = (
+        "import django; django.setup(); import shop.receivers\n"
+        "from django.db.models.signals import post_delete, post_save; from shop.models import Customer\n"
+        "print([len(signal._live_receivers(Customer)[0]) for signal in (post_save, post_delete)])"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("[2, 1]\n", 0), done.stderr
+
+
 def test_the_page(crm: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """What docs/forms.md says of models, with this site's users in place of the shop's customers."""
-    page = (Path(__file__).parents[2] / "docs" / "forms.md").read_text(encoding="utf-8")
-    section = page[page.index("\n## Models\n") :].partition("\n## Anywhere else\n")[0]
     shop = ModuleType("shop.models")
     shop.Customer = User  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "shop", ModuleType("shop"))
     monkeypatch.setitem(sys.modules, "shop.models", shop)
     monkeypatch.setattr(User, "city", City("London"), raising=False)
     names: dict[str, Any] = {"__name__": "shop.apps"}
-    for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL):
         exec(block.replace("shop.Customer", "auth.User").replace('"city"]', '"username"]'), names)  # noqa: S102 - our own page
     names["ShopConfig"].ready(None)
     for trigger in ("new-customer", "customer-gone", "customer"):
