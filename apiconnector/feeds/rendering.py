@@ -171,7 +171,8 @@ def arguments(
 
 
 def _names_content_type(headers: Any) -> bool:
-    return bool(headers) and any(str(name).lower() == "content-type" for name in headers)
+    # What is no object is said where the session is configured.
+    return isinstance(headers, dict) and any(str(name).lower() == "content-type" for name in headers)
 
 
 def _shown_body(request: FeedRequest, files: bodies.References) -> str | None:
