@@ -132,6 +132,14 @@ def test_a_token_that_comes_and_goes(make_connection: Callable[..., Connection])
         token.delete()
 
 
+@pytest.mark.parametrize("slug", ["CRM", "crm ", "Crm", "crm\n", "%", "cr_"])
+def test_a_slug_is_found_letter_by_letter(authorized: Connection, slug: str) -> None:
+    """On every database, whatever was found before."""
+    for _ in range(2):
+        assert finding.find_connection(slug) is None
+        assert found().pk == authorized.pk
+
+
 def test_switched_off_renamed_and_deleted(authorized: Connection) -> None:
     found()
     Connection.objects.update(is_active=False)

@@ -55,7 +55,7 @@ def submits_model(
     ``created=True``: only what is new; False: only what was there before; None: both. ``deleted=True``: not when it is
     saved, but when it is deleted.
 
-    The submission is part of the transaction that saves, where there is one. It never breaks the save: what can't be
+    The submission is part of the transaction that saves, where there is one. Data never breaks the save: what can't be
     kept, and what ``data`` raises, is logged as an error. What ``loaddata`` loads is not submitted. Said twice, it is
     done once.
 

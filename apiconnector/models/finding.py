@@ -217,7 +217,11 @@ class Finder(Generic[M]):
             if seen is None or seen.row != row:
                 seen = self._older.get(key)
                 if seen is None or seen.row != row:
-                    seen = self._remembered(row, query.made(row, [column[0] for column in cursor.description]))
+                    made = query.made(row, [column[0] for column in cursor.description])
+                    # MariaDB takes upper and lower case for the same, and passes over blanks at the end.
+                    if cast("Any", made[0]).slug != slug:
+                        return None
+                    seen = self._remembered(row, made)
                 self._recent[key] = seen
                 if len(self._recent) >= MOST // 2:
                     self._older, self._recent = self._recent, {}
