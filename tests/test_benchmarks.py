@@ -163,7 +163,7 @@ def test_a_missed_goal_ends_the_short_form_only(
 def test_a_table_survives_the_way_between_processes() -> None:
     table = Table("Title", "what", ["ratio", "middle half"], [figures.of_ratios("one", [1.0, 2.0, 3.0], 2.5)], "Note.")
     assert Table.load(table.dump()) == table
-    assert rows(report.written(table) + "\n") == [["one", "2.00", "1.00-3.00", "≤ 2.50", "yes"]]
+    assert rows(report.written(table) + "\n") == [["one", "2.00", "1.50-2.50", "≤ 2.50", "yes"]]
 
 
 def test_a_page_without_a_place_is_refused() -> None:

@@ -25,11 +25,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_pool() -> Iterator[None]:
     pool = cast("PooledAdapter", shared_adapter())
-    pool.poolmanager.clear()
-    pool.proxy_manager.clear()
+    pool.start_afresh()
     yield
-    pool.poolmanager.clear()
-    pool.proxy_manager.clear()
+    pool.start_afresh()
 
 
 @pytest.fixture

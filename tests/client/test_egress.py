@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 import responses
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from apiconnector.client.adapter import PooledAdapter
     from tests.client.servers import ApiServer
 
 PUBLIC = "93.184.216.34"
@@ -202,7 +203,7 @@ def test_the_address_that_was_judged_is_connected_to(
     assert api.received[0].headers["Host"] == f"api.example.com:{port}"
     assert names["api.example.com"] == [["127.0.0.1"]]
     # The next connection is judged anew.
-    shared_adapter().poolmanager.clear()
+    cast("PooledAdapter", shared_adapter()).start_afresh()
     with (
         open_session(f"http://api.example.com:{port}") as session,
         pytest.raises(DestinationRefused, match="plain http"),

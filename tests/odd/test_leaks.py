@@ -55,7 +55,7 @@ def test_a_request_that_does_not_get_through_shows_none(
         return known(host, port)
 
     def look_up(with_function: Any) -> None:
-        cast("Any", shared_adapter()).poolmanager.clear()  # what is connected already needs no name
+        cast("Any", shared_adapter()).start_afresh()  # what is connected already needs no name
         monkeypatch.setattr("socket.getaddrinfo", with_function)
 
     look_up(lost)
