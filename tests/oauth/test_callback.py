@@ -100,4 +100,4 @@ def test_the_words_of_an_error_repeat_neither_code_nor_state() -> None:
 def test_a_long_code_and_long_words_take_no_time() -> None:
     begun = time.perf_counter()
     parse_callback("code=" + "a" * 30_000 + "b&error_description=" + "a" * 30_000)
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 10  # it takes no time; else minutes

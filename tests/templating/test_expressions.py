@@ -241,7 +241,7 @@ def test_what_takes_too_much_work_is_given_up(text: str, root: Any) -> None:
     began = time.thread_time()
     with pytest.raises(ExpressionError, match="takes more work"):
         search(text, root)
-    assert time.thread_time() - began < 3  # half a second on one's own machine; without the bound, for ever
+    assert time.thread_time() - began < 30  # half a second as a rule, more while coverage is measured; else for ever
 
 
 def test_flattening_is_given_up_before_it_takes_memory() -> None:

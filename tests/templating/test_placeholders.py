@@ -217,7 +217,7 @@ def test_unknown_name_among_very_many_takes_no_time() -> None:
     began = time.thread_time()
     with pytest.raises(TemplateError, match="unknown name"):
         compile_template("{{ x01234567" + "x" * 50 + " }}").render(context)
-    assert time.thread_time() - began < 1
+    assert time.thread_time() - began < 10  # it takes no time; else minutes
 
 
 def test_unknown_name_among_none() -> None:
