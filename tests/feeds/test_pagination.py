@@ -311,7 +311,7 @@ class TestPauses:
         )
         began = time.monotonic()
         assert list(paginate(api, "list", PageNumber())) == [1, 2]
-        assert 1 <= time.monotonic() - began
+        assert time.monotonic() - began >= 1
 
     def test_not_for_longer_than_is_said(self, server: ApiServer, api: ApiSession) -> None:
         server.script(Reply(429, {"Retry-After": "3"}))
