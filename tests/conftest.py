@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection as database
 
 from apiconnector.feeds import takeup
 from apiconnector.models import Connection, Feed, ahead, clock
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
 
 #: They need a browser, or packages of others: ``python -m pytest tests/browser`` runs them.
 collect_ignore = ["browser", "integrations", "servers"]
+
+
+def pytest_configure() -> None:
+    """Empty the tables by DELETE after each test that commits: TRUNCATE takes PostgreSQL a fifth of a second."""
+    if database.vendor == "postgresql":
+        operations: Any = type(database.ops)
+        truncate = operations.sql_flush
+
+        def sql_flush(self: Any, style: Any, tables: list[str], *, reset_sequences: bool = False, **how: Any) -> Any:
+            if reset_sequences:
+                return truncate(self, style, tables, reset_sequences=True, **how)
+            return [f"DELETE FROM {self.quote_name(table)}" for table in tables]
+
+        operations.sql_flush = sql_flush
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
