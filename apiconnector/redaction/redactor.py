@@ -115,8 +115,8 @@ class Redactor:
         forms = {form for value in self._values for form in forms_of(value)}
         forms |= {base64_form(f"{user}:{password}") for user, password in basic if password or user}
         self._forms = tuple(forms)
-        #: Encoding makes nothing shorter.
-        self._shortest = min((len(form.text) for form in forms), default=0)
+        #: Encoding makes nothing shorter, but for backslashes in a row, any number of which is taken for any other.
+        self._shortest = min((len(_BACKSLASHES.sub("\\\\", form.text)) for form in forms), default=0)
 
     def __call__(self, text: str) -> str:
         """Return ``text`` without the values."""

@@ -177,3 +177,11 @@ def test_a_provider_that_gave_many_tokens_wastes_no_time_with_them() -> None:
     assert time.monotonic() - began < 10
     assert not any(token in redacted for token in tokens)
     assert redacted.startswith(" ".join([REDACTED] * 500))
+
+
+def test_a_text_that_is_shorter_than_the_value() -> None:
+    """Any number of backslashes is taken for any other: they double on the way in, and are halved on the way out."""
+    redact = Redactor(["canary\\\\\\\\value"])
+    assert redact("canary\\value") == "[redacted]"
+    assert redact.scrub({"a": ["canary\\\\value"]}) == {"a": ["[redacted]"]}
+    assert redact("canary") == "canary"
