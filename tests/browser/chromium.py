@@ -59,6 +59,19 @@ class Window:
     page: Page
     errors: list[str] = field(default_factory=list)
 
+    def told(self) -> list[str]:
+        """What each page says is wrong or done, with its address and what has the focus, for whoever reads a failure."""
+        script = """() => [location.href, document.readyState, document.activeElement?.outerHTML.slice(0, 80),
+            ...[...document.querySelectorAll('.errornote, .errorlist, .messagelist, h1')].map(e => e.innerText)]
+            .join(' | ')"""
+        said = [*self.errors]
+        for page in self.context.pages:
+            try:
+                said.append(str(page.evaluate(script)))
+            except Error as error:  # it is about to become another page, or has crashed
+                said.append(f"{page.url} | {error.message}")
+        return said
+
     def expect_answer(self, status: int) -> None:
         """Forget the one line with which Chromium reports that a page was answered with this status."""
         line = next((error for error in self.errors if f"status of {status}" in error), None)

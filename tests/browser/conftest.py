@@ -10,12 +10,22 @@ from tests.browser.chromium import chromium, window
 from tests.browser.world import world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from playwright.sync_api import Browser, Page
 
     from tests.browser.chromium import Window
     from tests.browser.world import World
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say of a failed test what its pages showed: the tree of roles that playwright prints is cut short."""
+    report = yield
+    opened = getattr(item, "funcargs", {}).get("opened")
+    if report.failed and opened is not None:
+        report.sections += [("page", said) for said in opened.told()]
+    return report
 
 
 @pytest.fixture(scope="session")

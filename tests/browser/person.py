@@ -34,6 +34,7 @@ def session_cookie(page: Page) -> Mapping[str, object]:
 def add_connection(page: Page, world: World, name: str) -> None:
     """Click Add, fill in what the form asks for, and save. The new connection's page is open afterwards."""
     page.get_by_role("link", name=re.compile("^Add connection", re.IGNORECASE)).first.click()
+    page.wait_for_url("**/add/**")  # until it is loaded: a script of Django's moves the focus, and so the page
     page.locator("#id_name").fill(name)
     page.locator("#id_base_url").fill(f"{world.place.crm}/api/")
     page.locator("#id_auth_method").select_option(AUTHORIZATION_CODE)

@@ -13,7 +13,7 @@ from tests.browser.chromium import window
 from tests.browser.test_looks import TOO_WIDE, WIDTHS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
     from tests.browser.chromium import Window
     from tests.browser.world import World
@@ -98,6 +98,28 @@ def test_the_picker_by_keyboard(page: Page, lax: World) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/add/?preset=shopify")
     expect(page.locator("#id_name")).to_have_value("Shopify")
+
+
+def test_a_page_that_is_long_in_loading_leaves_a_person_where_he_is(page: Page, lax: World) -> None:
+    """Focus that moves to the picker under the mouse would scroll the button away from it, and the click is lost."""
+    person.log_in(page, lax)
+    held: list[Route] = []
+    page.route("**/held.png", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function it is given
+    page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => { document.body.append(new Image()); "
+        "document.body.lastChild.src = '/held.png'; })"
+    )
+    page.goto(lax.admin("connection/add/"), wait_until="domcontentloaded")
+    expect(page.locator("#id_name, #apiconnector-search").and_(page.locator(":focus"))).to_be_visible()
+    person.open_group(page, "Test request")
+    before = page.evaluate("scrollY")
+    assert before > 0
+    assert page.evaluate("document.readyState") == "interactive"
+    held[0].fulfill(content_type="image/svg+xml", body="<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(100)
+    assert page.evaluate("scrollY") == before
+    expect(page.get_by_label("Search")).not_to_be_focused()
 
 
 def test_the_picker_is_a_list_without_scripts(browser: Browser, lax: World) -> None:

@@ -27,10 +27,14 @@ document.addEventListener("DOMContentLoaded", () => {
     });
     filter(); // the browser may have kept what was typed
     // Here adding begins, not at the form's first field, which a script of Django's takes the focus to, sooner or later.
+    // Whoever has begun meanwhile is left alone: to focus is to scroll, and a button would move away under the mouse.
+    let begun = false;
+    for (const act of ["pointerdown", "keydown", "input", "wheel"]) {
+        document.addEventListener(act, () => { begun = true; }, { capture: true, once: true, passive: true });
+    }
     box.focus();
     window.addEventListener("load", () => {
-        const focused = document.activeElement;
-        if (focused !== box && (!("defaultValue" in focused) || focused.value === focused.defaultValue)) {
+        if (!begun) {
             box.focus();
         }
     });
