@@ -1,7 +1,8 @@
 """Mails to those whom a feed names: its runs begin to fail, and they succeed again. Each is told once.
 
 What people were told is in the feed's row: whoever changes ``failing_since`` writes the mail, and of many workers one
-does. A mail holds our own words only, never what was sent or answered.
+does. A mail that can't be sent is as if there had been none: the next run tries again. A mail holds our own words only,
+never what was sent or answered.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.core.mail import send_mail
 from django.db import router
 from django.utils import timezone
 
+from apiconnector import mailing
 from apiconnector.models import Feed, FeedRun, notified
 from apiconnector.models.admin_page import whereabouts
 from apiconnector.models.committed import once_committed
@@ -53,7 +55,7 @@ def _quietly(tell: Callable[[Feed, FeedRun], None], feed: Feed, run: FeedRun) ->
         tell(feed, run)
     except Exception as error:  # noqa: BLE001 - whatever mail server and database do, delivery goes on
         # Without a traceback, and no error: logging an error may write a mail as well, and pages show its password.
-        logger.warning("Nobody could be told how the feed “%s” fares: %s.", feed.slug, type(error).__name__)
+        logger.warning("%s (%s).", _untold(feed), type(error).__name__)
 
 
 def _begin(feed: Feed, run: FeedRun) -> None:
@@ -64,6 +66,8 @@ def _begin(feed: Feed, run: FeedRun) -> None:
     what = "It is not known whether the API acted on it" if run.outcome == FeedRun.Outcome.UNKNOWN else "It has failed"
     _send(
         feed,
+        # As if it had not been noticed yet, unless somebody has noticed another thing meanwhile.
+        lambda: _row(feed).filter(failing_since=now).update(failing_since=None),
         f"{_line(feed.name)} fails",
         _about(feed, run),
         f"{what}: {run.error_message or run.get_status_display()}",
@@ -79,6 +83,7 @@ def _end(feed: Feed, run: FeedRun) -> None:
     feed.failing_since = None
     _send(
         feed,
+        lambda: _row(feed).filter(failing_since=None).update(failing_since=since),
         f"{_line(feed.name)} works again",
         _about(feed, run),
         f"It has succeeded. Runs have failed since {_moment(since)}: what became of those is in the admin.",
@@ -108,6 +113,11 @@ def _moment(at: datetime | None) -> str:
     return f"{local(at):%Y-%m-%d %H:%M %Z}".rstrip() if at is not None else "some time ago"
 
 
-def _send(feed: Feed, subject: str, *paragraphs: str) -> None:
+def _send(feed: Feed, unsent: Callable[[], object], subject: str, *paragraphs: str) -> None:
     if to := notified.addresses(feed.notify):
-        send_mail(f"{settings.EMAIL_SUBJECT_PREFIX}{subject}", "\n\n".join(paragraphs), None, to)
+        subject, message = f"{settings.EMAIL_SUBJECT_PREFIX}{subject}", "\n\n".join(paragraphs)
+        mailing.begin(lambda: send_mail(subject, message, None, to), about=_untold(feed), unsent=unsent)
+
+
+def _untold(feed: Feed) -> str:
+    return f"Nobody could be told how the feed “{feed.slug}” fares"

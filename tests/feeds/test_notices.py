@@ -10,10 +10,12 @@ import pytest
 import requests
 import responses
 from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
 from django.db import DatabaseError, connections, transaction
 
+from apiconnector import mailing
 from apiconnector.exceptions import FeedFailed
-from apiconnector.feeds import deliver
+from apiconnector.feeds import deliver, notices
 from apiconnector.feeds.delivery import process
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import run_feed, submit
@@ -163,6 +165,7 @@ class TestForReal:
             submit("contact", {})
         FeedRun.objects.update(status="pending", next_attempt_at=feed.connection.created_at, finished_at=None)
         Feed.objects.update(failing_since=None)
+        assert mailing.wait()
         mailoutbox.clear()
 
         def work() -> None:
@@ -177,6 +180,7 @@ class TestForReal:
         for thread in threads:
             thread.join()
         assert {run.status for run in FeedRun.objects.all()} == {"failed"}
+        assert mailing.wait()
         assert len(mailoutbox) == 1
 
     def test_it_is_written_outside_of_the_transaction_and_not_if_it_is_rolled_back(
@@ -186,11 +190,14 @@ class TestForReal:
         with transaction.atomic():
             run_feed("lead", {"email": "a"})
             transaction.set_rollback(True)
+        assert mailing.wait()
         assert mailoutbox == []
         assert Feed.objects.get().failing_since is None
         with transaction.atomic():
             run_feed("lead", {"email": "a"})
+            assert mailing.wait()
             assert mailoutbox == []
+        assert mailing.wait()
         assert len(mailoutbox) == 1
 
     @pytest.mark.parametrize("broken", ["send_mail", "_row"])
@@ -208,9 +215,68 @@ class TestForReal:
         with caplog.at_level(logging.INFO):
             submit("contact", {"email": "a"})
         assert [run.status for run in FeedRun.objects.all()] == ["failed", "failed"]
+        assert mailing.wait()
         (record, *_) = (record for record in caplog.records if "Nobody could be told" in record.getMessage())
         assert record.levelname == "WARNING"
         assert "canary" not in caplog.text
+
+    def test_a_mail_server_that_hangs_holds_up_nobody(
+        self, feed: Feed, api: responses.RequestsMock, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hangs, original = threading.Event(), send_mail
+
+        def slow(*args: Any) -> Any:
+            assert hangs.wait(30)
+            return original(*args)
+
+        monkeypatch.setattr(notices, "send_mail", slow)
+        api.post(URL, status=400)
+        for _ in range(3):
+            submit("contact", {"email": "a"})
+        api.replace("POST", URL, json={})
+        submit("contact", {"email": "a"})
+        assert [run.status for run in FeedRun.objects.order_by("pk")] == ["failed", "failed", "failed", "succeeded"]
+        assert mailoutbox == []
+        hangs.set()
+        assert mailing.wait()
+        assert [mail.subject.rsplit(" ", 1)[1] for mail in mailoutbox] == ["fails", "again"]
+
+
+@pytest.mark.parametrize("in_test_case", [True, False])
+def test_what_could_not_be_told_is_told_by_the_next_run(
+    in_test_case: bool,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request.getfixturevalue("db" if in_test_case else "transactional_db")
+    feed, api, mailoutbox = (request.getfixturevalue(name) for name in ("feed", "api", "mailoutbox"))
+    original, is_away = send_mail, True
+
+    def send(*args: Any) -> Any:
+        if is_away:
+            raise ConnectionRefusedError("canary-password")
+        return original(*args)
+
+    monkeypatch.setattr(notices, "send_mail", send)
+
+    def fare(status: int) -> str:
+        api.upsert("POST", URL, status=status)
+        run_feed("lead", {"email": "a"})
+        assert mailing.wait()
+        feed.refresh_from_db()
+        return "failing" if feed.failing_since else "fine"
+
+    assert [fare(400), fare(400)] == ["fine", "fine"]  # as long as nobody knows
+    is_away = False
+    assert [fare(400), fare(400)] == ["failing", "failing"]
+    is_away = True
+    assert [fare(200), fare(200)] == ["failing", "failing"]
+    is_away = False
+    assert [fare(200), fare(200)] == ["fine", "fine"]
+    assert [mail.subject.rsplit(" ", 1)[1] for mail in mailoutbox] == ["fails", "again"]
+    assert caplog.text.count("Nobody could be told how the feed “lead” fares (ConnectionRefusedError).") == 4
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.django_db

@@ -8,11 +8,9 @@ from django.conf import settings
 from django.core import checks
 from django.core.mail import mail_admins
 
+from apiconnector import mailing
 from apiconnector.models import Connection
 from apiconnector.models.admin_page import whereabouts
-from apiconnector.redaction import get_logger
-
-logger = get_logger(__name__)
 
 
 def needs_attention(connection: Connection, reason: str, **kwargs: Any) -> None:
@@ -42,7 +40,7 @@ def recovered(connection: Connection, **kwargs: Any) -> None:
 
 
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Mails to nobody help nobody, and a mail server that hangs holds up whoever finds out."""
+    """Mails to nobody help nobody, and a mail server that hangs holds up the mails after it."""
     del kwargs
     found: list[checks.CheckMessage] = []
     if not settings.ADMINS:
@@ -58,7 +56,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     if by_smtp and settings.EMAIL_TIMEOUT is None:
         found.append(
             checks.Warning(
-                "EMAIL_TIMEOUT is not set: a mail server that hangs would hold up a request or a worker.",
+                "EMAIL_TIMEOUT is not set: a mail server that hangs would hold up all mails after it.",
                 hint="Set EMAIL_TIMEOUT to some seconds.",
                 id="apiconnector_mail.W002",
             )
@@ -72,8 +70,5 @@ def _name(connection: Connection) -> str:
 
 
 def _send(subject: str, *paragraphs: str) -> None:
-    try:
-        mail_admins(subject, "\n\n".join(filter(None, paragraphs)))
-    except Exception as error:  # noqa: BLE001 - whatever a mail server does, who uses the connection goes on
-        # Without a traceback, and no error: logging an error may write a mail as well, and pages show its password.
-        logger.warning("The admins could not be written to about “%s”: %s.", subject, type(error).__name__)
+    message = "\n\n".join(filter(None, paragraphs))
+    mailing.begin(lambda: mail_admins(subject, message), about=f"The admins could not be written to about “{subject}”")
