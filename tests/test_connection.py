@@ -73,6 +73,11 @@ def test_full_clean_requires_what_the_method_declares(method: str, fields: set[s
         ({"default_headers": {"X-A": "a\r\nb"}}, "default_headers"),
         ({"default_headers": {"X A": "a"}}, "default_headers"),
         ({"default_headers": {"X-A": "{% now %}"}}, "default_headers"),
+        ({"default_headers": {"host": "other.example.com"}}, "default_headers"),
+        (
+            {"auth_method": "api_key", "api_key": "k", "credential_in": "header", "credential_name": "Host"},
+            "credential_name",
+        ),
         ({"default_params": [1]}, "default_params"),
         ({"default_body": "text"}, "default_body"),
         ({"allowed_hosts": {"a": 1}}, "allowed_hosts"),

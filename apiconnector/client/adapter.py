@@ -14,8 +14,11 @@ from requests.utils import get_encoding_from_headers, select_proxy
 from urllib3 import ProxyManager
 
 from apiconnector.client import egress
-from apiconnector.client.pool import Passed, TrackedConnection, TrackingPool, TrackingTLSPool, watched
+from apiconnector.client.connection import TrackedConnection
+from apiconnector.client.pool import TrackingPool, TrackingTLSPool
 from apiconnector.client.response import ApiResponse
+from apiconnector.client.whole import Whole
+from apiconnector.client.wire import Passed, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +109,7 @@ class PooledAdapter(HTTPAdapter):
         """The response to what urllib3 was answered; as requests makes it, of our class."""
         response = ApiResponse.bare()
         response.status_code = getattr(resp, "status", None)  # type: ignore[assignment]  # as requests has it
-        received = getattr(resp, "headers", {})
-        response.headers = CaseInsensitiveDict(received)
+        response.headers = _headers_of(resp)
         response.encoding = get_encoding_from_headers(response.headers)
         response.raw = resp
         response.reason = resp.reason
@@ -129,6 +131,9 @@ class PooledAdapter(HTTPAdapter):
             error = passed.error
         raise error
 
+    def __reduce__(self) -> tuple[Callable[[], HTTPAdapter], tuple[()]]:
+        return shared_adapter, ()
+
     def close(self) -> None:
         """Keep the pool: it belongs to the process, not to the session that is closed."""
 
@@ -136,6 +141,15 @@ class PooledAdapter(HTTPAdapter):
         """Forget all connections, for the child of a fork: two processes can't share one."""
         self.proxy_manager.clear()
         self.init_poolmanager(MAX_HOSTS, MAX_IDLE_PER_HOST, block=False)
+
+
+def _headers_of(resp: Any) -> CaseInsensitiveDict[str]:
+    if type(resp) is not Whole or not resp.has_each_once:
+        return CaseInsensitiveDict(getattr(resp, "headers", {}))
+    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    for name, value in resp.fields:
+        headers[name] = value
+    return headers
 
 
 def origin_part(url: str) -> str:

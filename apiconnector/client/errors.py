@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def presentable(error: Exception, redact: Callable[[str], str]) -> Exception:
+def presentable(error: BaseException, redact: Callable[[str], str]) -> BaseException:
     """The error to raise instead: of the same class, redacted, with no traceback, cause or context.
 
     An error of requests is made anew, because its arguments are errors of urllib3 that hold the whole
@@ -29,7 +29,7 @@ def presentable(error: Exception, redact: Callable[[str], str]) -> Exception:
     return error.with_traceback(None)
 
 
-def _redact_inside(error: Exception, redact: Callable[[str], str]) -> None:
+def _redact_inside(error: BaseException, redact: Callable[[str], str]) -> None:
     """Redact what an error holds: its arguments and notes, and what Python's own keep beside them."""
     error.args = tuple(_redacted(part, redact) for part in error.args)
     if hasattr(error, "__notes__"):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import requests
 
 from apiconnector.client.plain import PlainSession
-from apiconnector.client.pool import Wire, watching
 from apiconnector.client.urls import Origin
+from apiconnector.client.wire import Watching, Wire
 from apiconnector.exceptions import Act, DestinationRefused, TokenRequestFailed
 from apiconnector.oauth.token import Answer, TokenEndpointRequest
 
@@ -103,7 +103,7 @@ def _within(timeout: float, request: TokenEndpointRequest, wire: Wire) -> Answer
 
 def _exchange(request: TokenEndpointRequest, timeout: float, wire: Wire) -> Answer:
     headers = {"Accept-Encoding": "gzip", **request.headers}
-    with PlainSession() as session, watching(wire):
+    with PlainSession() as session, Watching(wire):
         response = session.request(
             request.method,
             request.url,

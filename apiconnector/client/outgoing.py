@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from requests import PreparedRequest
 from requests.sessions import merge_setting
 from requests.structures import CaseInsensitiveDict
 
 from apiconnector.client.defaults import with_default_params
-from apiconnector.client.headers import check_headers
+from apiconnector.client.headers import check_headers, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: A query that requests leaves as it is, so that it may be put behind an address that was prepared before.
 _PLAIN_QUERY: Final = re.compile(r"(?:[A-Za-z0-9_.~+=&-]|%[0-9A-F]{2})*")
 _RESERVED: Final = re.compile(r"[?#]|%(?![0-9A-Fa-f]{2})")
+#: What is written in a query as it is (RFC 3986 section 2.3).
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 _TEXTS: Final = [str, str]
 #: Of so many paths the address is remembered; a program has few, but for those with a number in them.
 _MOST_PATHS: Final = 64
@@ -59,10 +61,15 @@ def set_address(
 
 
 def _query(params: Any) -> Any:
-    pairs = params.items() if type(params) is dict else params if type(params) is list else None
-    if pairs is not None and all(type(pair) is tuple and list(map(type, pair)) == _TEXTS for pair in pairs):
-        return urlencode(params)  # as requests does, which looks at each value in many ways
+    texts = params.items() if type(params) is dict else params if type(params) is list else None
+    if texts is not None and all(type(pair) is tuple and list(map(type, pair)) == _TEXTS for pair in texts):
+        # As requests does, which looks at each value in many ways.
+        return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in texts])
     return _encoded(params)
+
+
+def _quoted(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote_plus(text)
 
 
 class SessionHeaders:
@@ -94,7 +101,7 @@ class SessionHeaders:
 
     def _checked_of(self, own: Mapping[Any, Any]) -> dict[str, Any] | None:
         """The session's headers; None where requests has to make something of their names, or takes one away."""
-        session = dict(own.items())
+        session = dict(pairs(own))
         if session != self._checked:
             if None in session.values() or not _is_plain(session):
                 return None
@@ -105,7 +112,7 @@ class SessionHeaders:
     def check_others(self, headers: Mapping[Any, Any]) -> None:
         """Check the headers that are not the session's, as ``check_headers`` does: those of the authentication."""
         known = self._checked
-        check_headers({name: value for name, value in headers.items() if known.get(name) is not value})
+        check_headers({name: value for name, value in pairs(headers) if known.get(name) is not value})
 
 
 def _is_plain(given: Any) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -15,6 +17,7 @@ from requests.utils import default_headers
 
 from apiconnector.client import environment
 from apiconnector.client.adapter import shared_adapter
+from apiconnector.client.untouched import Originals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +47,7 @@ class _GivenCookies(RequestsCookieJar):
 HEADERS: Final[Any] = dict(default_headers())
 _NO_COOKIE: Final = DefaultCookiePolicy(allowed_domains=())
 _ANONYMOUS: Final = Anonymous()
+_SENDING: Final = Originals((requests.Session, "send"))
 #: What a session of requests is given that is no object of its own.
 _STATE: Final = {
     name: value for name, value in vars(requests.Session()).items() if value is None or isinstance(value, bool | int)
@@ -62,6 +66,23 @@ class PlainSession(requests.Session):
         self.auth = _ANONYMOUS
         self.cookies = _GivenCookies(_NO_COOKIE)
         self._environment: environment.Environment | None = None
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """Send a request, as requests does it for a session that keeps no cookies, follows nothing and has no hooks."""
+        is_plain = isinstance(request, requests.PreparedRequest) and request.hooks == _no_hooks()
+        is_plain = is_plain and type(self.cookies) is _GivenCookies
+        # Where somebody puts another one in its place, to watch it for instance, theirs is used.
+        if not is_plain or "proxies" not in kwargs or not _SENDING.are_in_place():
+            return super().send(request, **kwargs)
+        kwargs.pop("allow_redirects", None)
+        for name in ("stream", "verify", "cert"):
+            kwargs.setdefault(name, getattr(self, name))
+        began = perf_counter()
+        response = self.get_adapter(url=request.url or "").send(request, **kwargs)
+        response.elapsed = timedelta(seconds=perf_counter() - began)
+        if not kwargs["stream"]:
+            _ = response.content
+        return response
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Response]:
         """Follow none: a 3xx is the answer."""

@@ -1,161 +1,148 @@
-"""The connections of the process: they connect to checked addresses only, and tell what has reached the wire."""
+"""The pools of the process: what is plain goes out in few steps over a connection that is there."""
 
 from __future__ import annotations
 
-import socket
-import sys
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+import inspect
+import logging
+import ssl
+import threading
+from http.client import HTTPConnection as HTTPClientConnection
+from http.client import HTTPException
+from http.client import HTTPResponse as HTTPClientResponse
+from typing import Any, Final
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
-from urllib3.util.connection import create_connection
+from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 
-from apiconnector.client import egress
-from apiconnector.exceptions import DestinationRefused
+from apiconnector.client.connection import TrackedConnection, TrackedTLSConnection
+from apiconnector.client.idle import Idle
+from apiconnector.client.message import request_bytes
+from apiconnector.client.untouched import Originals
+from apiconnector.client.whole import Whole, header_dict
+from apiconnector.client.wire import watched
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+# Where urllib3 says what it sends and is answered.
+_log: Final = logging.getLogger("urllib3.connectionpool")
+#: The connection that was taken for a request that turned out not to be plain, with its pool.
+_taken: Final = threading.local()
+#: How requests asks for a request that is plain, besides ``retries`` and ``timeout``.
+_AS_REQUESTS: Final = dict.fromkeys(
+    ("redirect", "assert_same_host", "preload_content", "decode_content", "chunked"), False
+)
+#: What a request would go through, one after the other.
+_ORIGINALS: Final = Originals(
+    *((kind, name) for kind in (HTTPConnectionPool, HTTPSConnectionPool)
+      for name in ("urlopen", "_make_request", "_get_conn", "_put_conn")),
+    *((kind, name) for kind in (HTTPConnection, HTTPSConnection, HTTPClientConnection)
+      for name in ("request", "putrequest", "putheader", "endheaders", "send", "getresponse")),
+    *((HTTPClientResponse, name) for name in ("begin", "read")),
+)  # fmt: skip  # in rows
+#: Whether this is the urllib3 that ``_exchange`` makes answers of: version 2.
+_IS_KNOWN: Final = {"version_string", "sock_shutdown"} <= inspect.signature(HTTPResponse.__init__).parameters.keys()
 
 
-class Wire:
-    """What of the latest HTTP request has reached the network.
+class _Pool(HTTPConnectionPool):
+    """Sends what is plain over a connection that is there in few steps, and leaves to urllib3 whatever is not."""
 
-    ``written``: False as long as there were only DNS, connect and TLS (and CONNECT to a proxy), True as soon
-    as the first byte of the request is handed to the socket, None where nobody can tell: a mocked transport,
-    SOCKS.
+    QueueCls = Idle  # type: ignore[assignment]  # has what is used of a queue
 
-    ``before_first_byte`` is called after connect and TLS and before the first byte, once for each HTTP
-    request: also for the next hop of a redirect and for the second try after a 401. What it raises goes to
-    the caller as it is, and nothing is written. It is not called where ``written`` stays None.
-    """
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        pool, conn = _taken.__dict__.pop("conn", (None, None))
+        if pool is self:
+            return conn
+        conn = super()._get_conn(timeout)
+        if isinstance(conn, TrackedConnection) and (conn.has_unread_answer or conn.has_surplus):
+            conn.close()  # what is left there would be taken for the next answer
+        return conn
 
-    def __init__(self, before_first_byte: Callable[[], object] | None = None) -> None:
-        self.before_first_byte = before_first_byte
-        self.written: bool | None = None
-        self._socket: Any = None
+    def _put_conn(self, conn: Any) -> None:
+        wire = watched()
+        if wire is not None and conn is not None:
+            wire.finish(conn.sock)
+        super()._put_conn(conn)
 
-    def start(self, sock: Any) -> None:
-        """Note that the first byte is about to be written to ``sock``."""
-        if self.before_first_byte is not None:
+    def urlopen(  # type: ignore[override]  # what is passed on is not looked at
+        self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any
+    ) -> Any:
+        """Send a request and return the answer, as urllib3 does."""
+        options = dict(kwargs)
+        retries, timeout = options.pop("retries", None), options.pop("timeout", None)
+        is_plain = _IS_KNOWN and options == _AS_REQUESTS and self.proxy is None and _is_simple(timeout)
+        if is_plain and _ORIGINALS.are_in_place():
+            conn = self._get_conn()
+            is_mine = True
             try:
-                self.before_first_byte()
-            except Exception as error:  # noqa: BLE001 - raised again by the adapter
-                raise Passed(error) from None
-        self._socket = sock
-        self.written = True
-
-    def abort(self) -> None:
-        """Break off the request from another thread: who waits for its answer gets a connection error."""
-        # Past SSLSocket.shutdown(), which would take the TLS state from under the thread that is reading.
-        if self._socket is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(getattr(self._socket, "socket", self._socket), socket.SHUT_RDWR)
-
-
-class Passed(Exception):  # noqa: N818 - never leaves the adapter
-    """Carries an error of ours past urllib3, which would take an ``OSError`` for the network's, to the adapter."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
-_watched: ContextVar[Wire | None] = ContextVar("apiconnector_wire", default=None)
-
-
-def watched() -> Wire | None:
-    """The wire that what is sent now is reported to."""
-    return _watched.get()
-
-
-@contextmanager
-def watching(wire: Wire | None) -> Iterator[None]:
-    """Report what is sent inside the block to ``wire`` only; None: to nobody, nor to an outer block's."""
-    if wire is not None:
-        wire.written = None  # another transport may be mounted, or this one mocked
-    token = _watched.set(wire)
-    try:
-        yield
-    finally:
-        _watched.reset(token)
-
-
-class TrackedConnection(HTTPConnection):
-    """Connects to checked addresses, and tells the wire when the first byte of a request is handed to the socket."""
-
-    scheme = "http"
-    #: ``http.client`` prints what is sent, credentials and all, where somebody set this on its own class.
-    debuglevel = 0
-    _request_is_due = False
-
-    def _new_conn(self) -> socket.socket:
-        # Overridden although its name is private: here, and nowhere else, urllib3 looks up the name. A proxy is the
-        # site's own configuration, and what it is asked for is checked by the adapter.
-        if self.proxy is not None or egress.policy().trusts(self.host):
-            return super()._new_conn()
+                message = self._message(conn, method, url, body, headers)
+                if message is not None:
+                    response = self._exchange(conn, method, url, message, timeout)
+                    response.retries = retries
+                    if isinstance(response, Whole):
+                        is_mine = False  # first: an interrupt may come at any moment
+                        self._put_conn(conn)
+                    return response
+            except BaseException:
+                if is_mine:
+                    conn.close()
+                    self._put_conn(None)
+                raise
+            # For the call of urllib3 that comes next, on this thread.
+            _taken.conn = self, conn
         try:
-            addresses = egress.resolve(self.scheme, self.host, self.port)
-        except DestinationRefused as refused:
-            raise Passed(refused) from None
-        except (socket.gaierror, UnicodeError) as error:
-            raise NewConnectionError(self, f"Failed to resolve the name: {error}") from error
-        for position, address in enumerate(addresses, 1):
-            try:
-                connected = create_connection(
-                    (address, self.port),
-                    self.timeout,
-                    source_address=self.source_address,
-                    socket_options=self.socket_options,
-                )
-            except OSError as error:
-                if position < len(addresses):
-                    continue
-                if isinstance(error, TimeoutError):
-                    raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
-                raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
-            sys.audit("http.client.connect", self, self.host, self.port)
-            return connected
-        raise NewConnectionError(self, "The name has no address.")
-
-    def connect(self) -> None:
-        """Connect, and through a proxy, without taking that for the request."""
-        # A CONNECT to a proxy passes through send() too, and is no byte of the request.
-        due, self._request_is_due = self._request_is_due, False
-        try:
-            super().connect()
+            return super().urlopen(method, url, body, headers, **kwargs)
         finally:
-            self._request_is_due = due
+            # It fails before it takes one where it can do nothing with what it is given.
+            _, left = _taken.__dict__.pop("conn", (self, None))
+            if left is not None:
+                self._put_conn(left)
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request, whose first byte is still to come."""
-        self._request_is_due = True
+    @staticmethod
+    def _message(conn: Any, method: str, url: str, body: Any, headers: Any) -> bytes | None:
+        if not isinstance(conn, TrackedConnection) or conn.sock is None or not isinstance(body, str | bytes | None):
+            return None
+        return request_bytes(method, url, conn.host_header, headers, body)
+
+    def _exchange(self, conn: TrackedConnection, method: str, url: str, message: bytes, timeout: Any) -> HTTPResponse:
+        self.num_requests += 1
+        sock, is_sent = conn.sock, False
         try:
-            super().request(*args, **kwargs)
-        finally:
-            self._request_is_due = False
+            self._validate_conn(conn)  # warns where certificates are not verified
+            conn.transmit(message, timeout.connect_timeout)
+            is_sent = True
+            answer = conn.receive(method, url, timeout.read_timeout, self)
+        except (OSError, HTTPException) as error:
+            # What urllib3 makes of it.
+            if is_sent and isinstance(error, TimeoutError):
+                text = f"Read timed out. (read timeout={timeout.read_timeout})"
+                raise ReadTimeoutError(self, url, text) from error
+            if isinstance(error, ssl.SSLError):
+                raise SSLError(error) from error
+            raise ProtocolError("Connection aborted.", error) from error
+        if answer.will_close:
+            conn.close()
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug(
+                '%s://%s:%s "%s %s %s" %s %s',
+                self.scheme, self.host, self.port, method, url, "HTTP/1.1", answer.status, answer.length,
+            )  # fmt: skip  # in the rows of urllib3
+        if isinstance(answer, Whole):
+            return answer
+        return HTTPResponse(
+            answer, header_dict(answer.fields), answer.status, answer.version, "HTTP/1.1", answer.reason,
+            preload_content=False, decode_content=False, original_response=answer, pool=self, connection=conn,
+            request_method=method, request_url=url, sock_shutdown=sock.shutdown,
+        )  # fmt: skip  # in rows
 
-    def send(self, data: Any) -> None:
-        """Send bytes; before the first one the wire is told."""
-        if self._request_is_due:
-            if self.sock is None:
-                self.connect()
-            self._request_is_due = False
-            wire = _watched.get()
-            if wire is not None:
-                wire.start(self.sock)
-        super().send(data)
+
+def _is_simple(timeout: Any) -> bool:
+    if not isinstance(timeout, Timeout) or timeout.total is not None or timeout.read_timeout == 0:
+        return False
+    return isinstance(timeout.connect_timeout, int | float | None) and isinstance(
+        timeout.read_timeout, int | float | None
+    )
 
 
-class _TrackedTLSConnection(TrackedConnection, HTTPSConnection):
-    """The same over TLS."""
-
-    scheme = "https"
-
-
-class TrackingPool(HTTPConnectionPool):
+class TrackingPool(_Pool):
     """Connections of one host that track."""
 
     @property
@@ -165,11 +152,11 @@ class TrackingPool(HTTPConnectionPool):
         return TrackedConnection if original is HTTPConnection else original
 
 
-class TrackingTLSPool(HTTPSConnectionPool):
+class TrackingTLSPool(_Pool, HTTPSConnectionPool):
     """The same over TLS."""
 
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802 - urllib3's name
         """Looked up for each connection, as above."""
         original = HTTPSConnectionPool.ConnectionCls
-        return _TrackedTLSConnection if original is HTTPSConnection else original
+        return TrackedTLSConnection if original is HTTPSConnection else original

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from apiconnector.client.whole import body_at_hand
+
 #: Bytes of an answer that are read where nobody waits for more, after decompression.
 MAX_BODY: Final = 10_000_000
 # Small, because compressed data may unpack to a thousand times its length.
@@ -18,6 +20,12 @@ def read(response: Any, most: int) -> None:
     """
     if response._content is not False or response.raw is None:  # noqa: SLF001 - requests says it in no other way
         return  # a transport of the site's has read it
+    body = body_at_hand(response.raw)
+    response._content = _bounded(response, most) if body is None else body  # noqa: SLF001 - as above
+    response._content_consumed = True  # noqa: SLF001 - as above
+
+
+def _bounded(response: Any, most: int) -> bytes:
     chunks, size = [], 0
     for chunk in response.iter_content(_CHUNK):
         chunks.append(chunk)
@@ -25,5 +33,4 @@ def read(response: Any, most: int) -> None:
         if size > most:
             response.close()
             break
-    response._content = b"".join(chunks)  # noqa: SLF001 - as above
-    response._content_consumed = True  # noqa: SLF001 - as above
+    return b"".join(chunks)

@@ -8,6 +8,7 @@ import requests
 from requests.cookies import RequestsCookieJar
 
 from apiconnector.client.errors import presentable
+from apiconnector.client.whole import body_at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +46,15 @@ class ApiResponse(requests.Response):
     @cookies.setter
     def cookies(self, jar: RequestsCookieJar) -> None:
         self.__dict__["cookies"] = jar
+
+    _content: Any
+
+    @property
+    def content(self) -> bytes | Any:
+        """The body, in bytes."""
+        if self._content is False and (body := body_at_hand(self.raw)) is not None:
+            self._content, self._content_consumed = body, True  # requests says it in no other way
+        return super().content
 
     def json(self, **kwargs: Any) -> Any:
         """The parsed body; raises ``requests.JSONDecodeError``, whose ``doc`` is redacted, and ``RecursionError``."""

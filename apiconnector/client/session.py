@@ -16,10 +16,10 @@ from apiconnector.client.defaults import with_default_body
 from apiconnector.client.errors import presentable
 from apiconnector.client.outgoing import SessionHeaders, set_address
 from apiconnector.client.plain import HEADERS, Anonymous, PlainSession
-from apiconnector.client.pool import watching
 from apiconnector.client.redirects import next_hop
 from apiconnector.client.request import ApiRequest, drain, rewind
 from apiconnector.client.response import own
+from apiconnector.client.wire import Watching
 from apiconnector.exceptions import ConfigurationError, DestinationRefused
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Request, Response
 
-    from apiconnector.client.pool import Wire
     from apiconnector.client.urls import Destinations
+    from apiconnector.client.wire import Wire
 
 # Typed here, because the stubs of requests give them no types.
 _merged_hooks: Callable[..., Any] = merge_hooks
@@ -57,7 +57,7 @@ def _clean_errors(method: F) -> F:
     def guarded(self: ApiSession, *args: Any, **kwargs: Any) -> Any:
         try:
             return method(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - raised below, where it gets no context
+        except BaseException as error:  # noqa: BLE001 - raised below, where it gets no context; also a time limit's
             failure = presentable(error, self.redact)
         raise failure
 
@@ -182,7 +182,8 @@ class ApiSession(PlainSession):
         # The last moment at which no token has been fetched yet.
         egress.check(prepared.url or "")
         prepared.prepare_auth(HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth)
-        prepared.prepare_hooks(_merged_hooks(request.hooks, self.hooks))
+        if not request.hooks == self.hooks == prepared.hooks:
+            prepared.prepare_hooks(_merged_hooks(request.hooks, self.hooks))
         return prepared
 
     def _cookies_for(self, request: Request) -> Any:
@@ -270,7 +271,7 @@ class ApiSession(PlainSession):
         is_bounded = self.max_body is not None and not kwargs.get("stream")
         if is_bounded:
             kwargs = {**kwargs, "stream": True}
-        with watching(self.wire):
+        with Watching(self.wire):
             response = super().send(request, allow_redirects=False, **kwargs)
             if is_bounded:
                 reading.read(response, self.max_body or 0)

@@ -6,7 +6,7 @@ Django makes an object of twenty columns, and the values of one INSERT, in the t
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections, models, router, transaction
@@ -63,12 +63,10 @@ def add(run: FeedRun) -> None:
         return
     using = str(router.db_for_write(FeedRun, instance=run))
     database = connections[using]
-    statement, columns = _insertion(using)
     given = run.__dict__
-    values = [
-        given[name] if field is None or given[name] is None else _converted(given[name], field, database)
-        for name, field in columns
-    ]
+    # What is NULL need not be said.
+    statement, columns = _insertion(using, tuple([name for name in _columns() if given[name] is not None]))
+    values = [given[name] if field is None else _converted(given[name], field, database) for name, field in columns]
     before = unwritten.changes(database)
     with transaction.mark_for_rollback_on_error(using=using), database.cursor() as cursor:
         cursor.execute(statement, values)
@@ -95,11 +93,16 @@ def _returns_key(database: BaseDatabaseWrapper) -> bool:
 
 
 @cache
-def _insertion(using: str) -> tuple[str, list[tuple[str, models.Field[Any, Any] | None]]]:
+def _columns() -> list[str]:
+    return [field.attname for field in FeedRun._meta.concrete_fields if not field.primary_key]
+
+
+@lru_cache(maxsize=64)
+def _insertion(using: str, filled: tuple[str, ...]) -> tuple[str, list[tuple[str, models.Field[Any, Any] | None]]]:
     """The statement that adds a run to a database; the attributes it takes, and the field of those to convert."""
     database, meta = connections[using], FeedRun._meta
     quoted = database.ops.quote_name
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
+    fields = [field for field in meta.concrete_fields if field.attname in filled]
     columns = ", ".join(quoted(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     returning = f" RETURNING {quoted('id')}" if _returns_key(database) else ""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from apiconnector.models.connection import Connection
 
 URL_FIELDS = ("base_url", "issuer", "authorization_url", "token_url", "refresh_url", "revocation_url")
+#: Headers that are wrong whenever they say anything else than what is sent (RFC 9112 sections 3.2 and 6).
+_FRAMING = frozenset({"content-length", "host", "transfer-encoding"})
+_IS_WRITTEN = "is written for each request: it says where that goes, or where its body ends"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _ALLOWED_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
 
@@ -66,6 +69,8 @@ def _other_problems(connection: Connection, found: Mapping[str, str]) -> dict[st
             problems.setdefault(name, message)
     if connection.credential_name and not _HEADER_NAME.fullmatch(connection.credential_name):
         problems["credential_name"] = "A name of a header or parameter has no spaces, colons or line breaks."
+    elif connection.credential_in == "header" and connection.credential_name.lower() in _FRAMING:
+        problems["credential_name"] = f"The header {connection.credential_name} {_IS_WRITTEN}."
     if not connection.credential_prefix.isprintable() or not connection.credential_prefix.isascii():
         problems["credential_prefix"] = "A prefix is plain text without line breaks, such as Token."
     if connection.timeout is not None and not 0 < connection.timeout <= conf.MAX_TIMEOUT:
@@ -176,6 +181,8 @@ def _nesting_problem(items: list[tuple[Any, Any]]) -> str:
 def _header_problem(name: Any, content: Any) -> str:
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
         return f"{name!r} is no name of a header."
+    if name.lower() in _FRAMING:
+        return f"The header {name} {_IS_WRITTEN}."
     if not isinstance(content, str | int | float) or not str(content).isprintable():
         return f"The header {name} must be one line of text."
     if "{{" not in str(content) and not _is_latin(str(content)):

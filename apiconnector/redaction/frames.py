@@ -19,7 +19,7 @@ def clean_frames(function: Callable[P, R]) -> Callable[P, R]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - raised below
+        except BaseException as error:  # noqa: BLE001 - raised below; a time limit may be none of Exception
             failure = error.with_traceback(None)
         failure.__cause__ = failure.__context__ = None
         del args, kwargs

@@ -136,6 +136,31 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
             thread.join()
 
 
+def request_of(connection: socket.socket) -> bytes:
+    """All bytes of one request, by its own word on its length.
+
+    Who closes a connection with a part of the request unread resets it, and the answer may be lost with it.
+    """
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return data
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        (int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")),
+        0,
+    )
+    while len(body) < length:
+        more = connection.recv(65536)
+        if not more:
+            break
+        body += more
+        data += more
+    return data
+
+
 def reset(connection: socket.socket) -> None:
     """Read the request and break off the connection."""
     connection.recv(65536)

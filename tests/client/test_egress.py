@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings as django_settings
 
-from apiconnector.client import ApiSession, Destinations, Wire, egress, pool, shared_adapter, token_sender
+from apiconnector.client import ApiSession, Destinations, Wire, connection, egress, shared_adapter, token_sender
 from apiconnector.client.egress import Egress
 from apiconnector.client.urls import Origin
 from apiconnector.exceptions import Act, ConfigurationError, DestinationRefused, TokenRequestFailed
@@ -79,7 +79,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise OSError(f"no route to {address[0]}")
         return socket.create_connection(("127.0.0.1", address[1]))
 
-    monkeypatch.setattr(pool, "create_connection", create_connection)
+    monkeypatch.setattr(connection, "create_connection", create_connection)
     return seen
 
 

@@ -17,7 +17,7 @@ from apiconnector.client import ApiSession, Destinations, shared_adapter
 from apiconnector.client.adapter import MAX_HOSTS, PooledAdapter
 from apiconnector.client.plain import Anonymous, PlainSession
 from apiconnector.exceptions import DestinationRefused
-from tests.client.servers import raw_server
+from tests.client.servers import raw_server, request_of
 
 if TYPE_CHECKING:
     import socket
@@ -88,14 +88,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def answering(answer: bytes, received: list[bytes]) -> Any:
     def talk(connection: socket.socket) -> None:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += connection.recv(65536)
-        head, _, body = data.partition(b"\r\n\r\n")
-        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        while lengths and len(body) < int(lengths[0].partition(b":")[2]):
-            body += connection.recv(65536)
-        received.append(head + b"\r\n\r\n" + body)
+        received.append(request_of(connection))
         connection.sendall(answer)
 
     return talk

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.client.servers import raw_server
+from tests.client.servers import raw_server, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,28 +46,6 @@ class Script:
         if self.play.silent:
             while connection.recv(65536):
                 pass
-
-
-def request_of(connection: socket.socket) -> bytes:
-    """All bytes of one request, by its own word on its length."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = connection.recv(65536)
-        if not more:
-            return data
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        (int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")),
-        0,
-    )
-    while len(body) < length:
-        more = connection.recv(65536)
-        if not more:
-            break
-        body += more
-        data += more
-    return data
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from apiconnector.models import Connection, Feed
 from apiconnector.redaction import REDACTED, redact
 from apiconnector.shortcuts import run_feed
-from tests.client.servers import Reply, api_server, raw_server
+from tests.client.servers import Reply, api_server, raw_server, request_of
 
 if TYPE_CHECKING:
     import socket
@@ -99,7 +99,7 @@ def test_a_user_name_without_a_password_is_a_secret(method: str) -> None:
 @pytest.mark.parametrize("status", [200, 401])
 def test_the_words_beside_a_status_are_redacted(status: int) -> None:
     def talk(connection: socket.socket) -> None:
-        connection.recv(65536)
+        request_of(connection)
         head = f"HTTP/1.1 {status} {CANARY}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
 
