@@ -156,6 +156,16 @@ class TestAhead:
 
 
 @pytest.mark.django_db
+def test_a_token_that_ends_in_place_is_not_handed_out_again(server: TokenServer) -> None:
+    connection = authorized(server, left=3600)
+    source = connection.token_source()
+    assert (source.access_token(), source.access_token()) == ("access-1", "access-1")
+    connection.token.expires_at = timezone.now() - timedelta(seconds=1)
+    connection.token.save()
+    assert source.access_token() == "access-2"
+
+
+@pytest.mark.django_db
 def test_in_a_test_case_it_is_renewed_on_the_spot(server: TokenServer) -> None:
     authorized(server, left=20)
     assert call() == 200

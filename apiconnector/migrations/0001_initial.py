@@ -505,7 +505,7 @@ class Migration(migrations.Migration):
                     "success_when",
                     models.CharField(
                         blank=True,
-                        help_text="JMESPath on an answer that is no error: it succeeded only where this is true, such as body.success.",
+                        help_text="JMESPath on an answer: it succeeded only where this is true, such as body.success.",
                         max_length=500,
                     ),
                 ),

@@ -102,7 +102,7 @@ class Feed(models.Model):
     success_when = models.CharField(
         max_length=500,
         blank=True,
-        help_text="JMESPath on an answer that is no error: it succeeded only where this is true, such as body.success.",
+        help_text="JMESPath on an answer: it succeeded only where this is true, such as body.success.",
     )
     response_values = JSONTextField(
         default=dict,

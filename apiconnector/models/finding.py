@@ -88,9 +88,11 @@ def _date(text: str, _: BaseDatabaseWrapper) -> date:
 
 #: The types of columns there are, and how those are read that JSON does not have.
 _TYPES: Final[dict[str, Callable[[str, BaseDatabaseWrapper], Any] | None]] = {
-    **dict.fromkeys(("CharField", "TextField", "SlugField", "URLField", "BooleanField", "FloatField")),
+    **dict.fromkeys(("CharField", "TextField", "SlugField", "URLField", "BooleanField")),
     **dict.fromkeys(("BigAutoField", "ForeignKey", "OneToOneField")),
     **dict.fromkeys(("IntegerField", "PositiveIntegerField", "PositiveSmallIntegerField", "PositiveBigIntegerField")),
+    # JSON has neither infinity, which comes as text, nor a difference between 10 and 10.0.
+    "FloatField": lambda value, _: float(value),
     "DateTimeField": _datetime,
     "DateField": _date,
 }

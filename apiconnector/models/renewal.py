@@ -172,8 +172,8 @@ class _Renewal:
     def _require_no_pause(self, token: Token) -> None:
         if self.wanted.is_asked:
             return
-        until = validity.paused_until(token, is_early=self.wanted.is_early)
-        if until is not None and until > clock.now():
+        until, now = validity.paused_until(token, is_early=self.wanted.is_early), clock.now()
+        if until is not None and until > now:
             if self.wanted.is_early:
                 raise BusyError
             is_refused = self.connection.problem == health.MISCONFIGURED
@@ -181,6 +181,7 @@ class _Renewal:
                 f"The token endpoint of “{self.connection}” is left alone until {until:%Y-%m-%d %H:%M:%S %Z}, since it "
                 f"gave no token at {token.failed_at:%H:%M:%S}. {token.failure}",
                 act=Act.ADMINISTRATOR if is_refused else Act.NOBODY,
+                retry_after=(until - now).total_seconds(),
             )
 
     def _renewed(self, token: Token) -> Token | None:

@@ -35,6 +35,8 @@ class TokenSource:
         self._looked_at = time.monotonic()
         #: The token that was opened last, with its text.
         self._opened: tuple[Token | None, str] = (None, "")
+        #: Until when nothing is to be done about it.
+        self._carefree_until: datetime | None = None
 
     def access_token(self) -> str:
         """A token that is believed to work.
@@ -45,11 +47,18 @@ class TokenSource:
         if time.monotonic() - self._looked_at > LOOK_AGAIN_AFTER:
             self._look()
         token, now = self._token, clock.now()
+        if token is not None and token is self._opened[0] and self._is_carefree(token, now):
+            return self._opened[1]
         if token is None or not validity.is_usable(self._connection, token, now):
             token = self._obtain(Wanted())
         elif validity.is_due(self._connection, token, now):
             token = self._renewed_early(token, now)
         return self._reveal(token)
+
+    def _is_carefree(self, token: Token, now: datetime) -> bool:
+        """Whether nothing is to be done about the token that was opened. That of the site itself is opened anew."""
+        until = self._carefree_until
+        return until is not None and now < until and not token.is_expired(now) and self._connection.method.needs_person
 
     def renew(self, rejected: str) -> str | None:
         """Another token than the one the API just refused; None where there is none to be had without a person."""
@@ -140,6 +149,7 @@ class TokenSource:
     def _reveal(self, token: Token) -> str:
         if self._opened[0] is not token:
             self._opened = (token, validity.reveal(self._connection, token))
+            self._carefree_until = validity.due_at(self._connection, token)
         return self._opened[1]
 
 

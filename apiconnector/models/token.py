@@ -153,8 +153,8 @@ class Token(models.Model):
         """Whether its stated life is over. One whose life is unknown works until it is refused."""
         return self.expires_at is not None and self.expires_at <= now
 
-    def is_due(self, now: datetime, *, renews_itself: bool = False) -> bool:
-        """Whether it should be renewed ahead of its end, which is stated or was learned.
+    def due_at(self, *, renews_itself: bool = False) -> datetime | None:
+        """When it should be renewed ahead of its end, which is stated or was learned; None: nobody knows its end.
 
         One that ``renews_itself`` can't be renewed afterwards: that is done in the last third of its life.
         """
@@ -163,9 +163,9 @@ class Token(models.Model):
         elif self.learned_life is not None:
             life = timedelta(seconds=self.learned_life)
         else:
-            return False
+            return None
         end = self.expires_at or self.issued_at + life
-        return now >= end - (life / 3 if renews_itself else min(EARLY, life / 4))
+        return end - (life / 3 if renews_itself else min(EARLY, life / 4))
 
     @classmethod
     def _sealed(cls, name: str, value: str, hosts: frozenset[str]) -> Secret[Any]:

@@ -36,9 +36,15 @@ def can_renew(connection: Connection, token: Token) -> bool:
 
 def is_due(connection: Connection, token: Token, now: datetime) -> bool:
     """Whether a token should be renewed ahead of its end."""
+    moment = due_at(connection, token)
+    return moment is not None and now >= moment
+
+
+def due_at(connection: Connection, token: Token) -> datetime | None:
+    """When a token should be renewed ahead of its end; None for one whose end nobody knows."""
     if token.expires_at is None and token.learned_life is None:
-        return False
-    return token.is_due(now, renews_itself=connection.read_dialect().renews_itself)
+        return None
+    return token.due_at(renews_itself=connection.read_dialect().renews_itself)
 
 
 def is_usable(connection: Connection, token: Token, now: datetime) -> bool:
