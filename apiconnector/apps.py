@@ -18,7 +18,7 @@ class ApiConnectorConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register checks, and wake what waited for a connection, or for a feed, when it is ready again."""
+        """Register checks, and wake what waited for a connection, or for a feed, when it may be ready again."""
         # No model can be imported before.
         from apiconnector import checks, signals
 
@@ -32,6 +32,15 @@ class ApiConnectorConfig(AppConfig):
 
         for signal in (signals.connection_authorized, signals.connection_recovered):
             signal.connect(wake, weak=False, dispatch_uid="apiconnector.wake")
+
+        def ready_again(instance: Any, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:  # noqa: FBT001 - Django's signature
+            if created or raw or not instance.is_active or (update_fields and "is_active" not in update_fields):
+                return
+            wake(instance)
+
+        post_save.connect(
+            ready_again, sender="apiconnector.Connection", weak=False, dispatch_uid="apiconnector.ready_again"
+        )
 
         def resume(instance: Any, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:  # noqa: FBT001 - Django's signature
             looked_at = {"is_paused", "is_active", "connection", "connection_id"}

@@ -1,4 +1,4 @@
-"""What an admin does with a connection besides editing it: authorize, test, confirm whose token it is, disconnect.
+"""What an admin does with a connection besides editing it, such as authorize, test and disconnect.
 
 Each is a POST with permission.
 """
@@ -45,6 +45,7 @@ class ConnectionActs(ModelAdmin):
         acts: dict[str, tuple[str, Act]] = {
             "authorize": ("authorize", self._authorize),
             "test": ("test", self._test),
+            "end_rest": ("test", self._end_rest),
             "confirm_site": ("authorize", self._confirm_site),
             "disconnect": ("authorize", self._disconnect),
             "use_account": ("authorize", self._use_account),
@@ -145,6 +146,17 @@ class ConnectionActs(ModelAdmin):
             else:
                 said = f"{said} The answer itself is not shown: this site keeps messages in cookies."
         self.message_user(request, said, messages.SUCCESS if result.ok else messages.ERROR)
+        return self._back(connection)
+
+    def _end_rest(self, request: HttpRequest, connection: Connection) -> HttpResponse:
+        """Send to an API again that asked to be left alone for longer than it needs."""
+        from apiconnector.feeds import outbox
+
+        if not outbox.wake_from_rest(connection):
+            self.message_user(request, f"“{connection}” was not left alone: nothing was changed.", messages.WARNING)
+            return self._back(connection)
+        self._log(request, connection, "Ended the rest that the API had asked for.")
+        self.message_user(request, "Feeds send to it again, also what it refused.", messages.SUCCESS)
         return self._back(connection)
 
     def _confirm_site(self, request: HttpRequest, connection: Connection) -> HttpResponse:

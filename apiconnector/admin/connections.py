@@ -203,9 +203,9 @@ class ConnectionAdmin(Guarded, KeepsRuns, Noticed, Inputs, Discovering, Presetti
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "panel": panel})
 
     def _panel(self, request: HttpRequest, connection: Connection, redirect_uri: str) -> dict[str, Any]:
-        from apiconnector.models import site
+        from apiconnector.models import clock, site
 
-        token = _token(connection)
+        token, until = _token(connection), connection.busy_until
         method = connection.method_or_none
         needs_person = method is not None and method.needs_person
         other_site = token.site if token is not None and needs_person and site.may_not_refresh(token) else ""
@@ -222,6 +222,7 @@ class ConnectionAdmin(Guarded, KeepsRuns, Noticed, Inputs, Discovering, Presetti
             "moved": has_moved and not other_site,
             "may_authorize": self.may(request, "authorize"),
             "may_test": self.may(request, "test"),
+            "busy_until": moment(until) if until is not None and until > clock.now() else "",
             "held": held.newest(connection),
             "events": connection.events.select_related("actor")[:8],
         }

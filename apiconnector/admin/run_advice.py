@@ -57,6 +57,8 @@ def next_step(run: FeedRun) -> str:
         return _of_pending(run)
     if run.status in {Status.FAILED, Status.DEAD} and run.outcome == Outcome.UNKNOWN:
         return _UNKNOWN
+    if run.status == Status.DEAD and run.error == recorded.STOPPED:
+        return f"The log of the workers says what stopped them. Once that is mended, {_REPLAY}"
     if run.status == Status.DEAD:
         return (
             f"It was tried as often as the feed says. Once the API answers again, replay it. {_of_answer(run)}".strip()
@@ -76,10 +78,13 @@ def _of_pending(run: FeedRun) -> str:
     if not run.feed.is_active:
         return "The feed is switched off: switch it on, and this is sent."
     if run.error == "not_ready":
-        return "Make the connection ready: what waits for it is sent then."
+        return "Make the connection ready, as the message says: what waits for it is sent then, by itself."
     until = run.connection.busy_until
     if until is not None and until > clock.now():
-        return f"Nothing: the API asked to be left alone until {moment(until)}, and this is sent by itself then."
+        return (
+            f"Nothing: the API asked to be left alone until {moment(until)}, and this is sent by itself then. "
+            "The page of the connection can end that."
+        )
     return "Nothing: it is sent by itself."
 
 

@@ -24,6 +24,7 @@ _TOKEN = {
     "refreshed": "The token was refreshed for this attempt.",
     "refused": "The API refused the token.",
     "missing": "There was no token to send.",
+    "away": "The token endpoint has given no token since then.",
 }
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 
@@ -124,6 +125,8 @@ def _line(depth: int) -> str:
 def _attempt(record: Any) -> dict[str, Any]:
     from apiconnector.feeds import recorded
 
+    lines = {recorded.REPLAYED, recorded.DECIDED, recorded.INTERRUPTED, recorded.STOPPED}
+
     found = record if isinstance(record, dict) else {}
     request, response = found.get("request"), found.get("response")
     return {
@@ -133,7 +136,7 @@ def _attempt(record: Any) -> dict[str, Any]:
         "error": _fit(found.get("error") or ""),
         "status_code": found.get("status_code"),
         "token": _TOKEN.get(str(found.get("token")), ""),
-        "is_line": found.get("error") in {recorded.REPLAYED, recorded.DECIDED, recorded.INTERRUPTED},
+        "is_line": found.get("error") in lines,
         "is_emptied": found.get("emptied") is True,
         "no_body": "The feed keeps no bodies." if found.get("bodies") is False else "No body.",
         "request": _request(request) if isinstance(request, dict) else None,

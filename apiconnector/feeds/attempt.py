@@ -62,7 +62,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     answer: requests.Response | None = None
     failed: requests.PreparedRequest | None = None
     request: FeedRequest | None = None
-    is_missing = is_refused = False
+    missing, is_refused = "", False
     try:
         if not connection.is_active:
             raise ConfigurationError(f"The connection “{connection}” is switched off.")
@@ -74,7 +74,8 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     except (ApiConnectorError, requests.RequestException) as error:
         judged = verdict.of_error(error, method_of(feed, run), written=wire.written, has_key=has_key)
         failed = getattr(error, "request", None)
-        is_missing = isinstance(error, AuthorizationRequired | TokenRequestFailed)
+        if isinstance(error, AuthorizationRequired | TokenRequestFailed):
+            missing = recorded.MISSING if judged.again_in is None else recorded.AWAY
     else:
         is_refused = expiry.means_expired(connection, answer)
         judged = verdict.of_answer(
@@ -86,14 +87,8 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
     data = redact.scrub(_body(answer, MAX_BODY if has_rules else KEPT_DATA)) if answer is not None else None
     shown = _headers(answer.headers, redact) if answer is not None else {}
     values: dict[str, Any] = {}
-    if answer is not None and judged.end is End.SUCCEEDED and has_rules:
-        root = {
-            "status": answer.status_code,
-            "headers": {name.lower(): value for name, value in shown.items()},
-            "body": data,
-        }
-        refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
-        values, judged = ({}, refused) if refused else _pick(feed, root, judged)
+    if answer is not None and has_rules and verdict.asks_rule(judged, feed.success_when):
+        values, judged = _ruled(feed, {"status": answer.status_code, "headers": shown, "body": data}, judged)
     if answer is not None and len(answer.content) > KEPT_DATA:
         data, judged = None, verdict.of_size(judged, len(answer.content), is_whole=len(answer.content) <= MAX_BODY)
     status_code = answer.status_code if answer is not None else None
@@ -108,7 +103,7 @@ def send(feed: Feed, run: FeedRun, *, before_first_byte: Callable[[], object] | 
         "duration_ms": duration_ms,
         "error": judged.error,
         "message": judged.message,
-        "token": "missing" if is_missing else _token_event(connection, generation, is_refused=is_refused),
+        "token": missing or _token_event(connection, generation, is_refused=is_refused),
     }
     headers: dict[str, str] = {}
     if answer is not None and before_first_byte is not None:  # whoever sends again asks them when
@@ -128,7 +123,7 @@ def _token_event(connection: Connection, before: int | None, *, is_refused: bool
     """What became of the connection's token: it was ``refreshed``, or the API ``refused`` it; else nothing."""
     now = _generation(connection)
     if is_refused and now is not None:
-        return "refused"
+        return recorded.REFUSED
     return "refreshed" if now != before else ""
 
 
@@ -153,6 +148,16 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+def _ruled(feed: Feed, answer: dict[str, Any], judged: Verdict) -> tuple[dict[str, Any], Verdict]:
+    """The values of an answer, and what the success rule of the feed makes of it."""
+    root = {**answer, "headers": {name.lower(): value for name, value in answer["headers"].items()}}
+    is_error = judged.end is not End.SUCCEEDED
+    refused = verdict.of_rule(feed.success_when, root) if feed.success_when else None
+    if refused is not None:
+        return {}, judged if is_error else refused
+    return _pick(feed, root, Verdict(End.SUCCEEDED, judged.outcome) if is_error else judged)
 
 
 def _pick(feed: Feed, root: dict[str, Any], judged: Verdict) -> tuple[dict[str, Any], Verdict]:

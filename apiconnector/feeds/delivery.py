@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,7 +18,7 @@ from django.db import router, transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from apiconnector.client.pool import watched
+from apiconnector.client.wire import watched
 from apiconnector.feeds import abandoned, attempt, endings, followers, recorded, schedule, watch
 from apiconnector.feeds.away import AWAY, insist
 from apiconnector.feeds.runner import apply
@@ -30,7 +30,6 @@ from apiconnector.redaction import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
     from typing import Any
 
     from apiconnector.client import Wire
@@ -151,7 +150,7 @@ def deliver_one(found: FeedRun) -> FeedRun | None:
     left = abandoned.look(feed, run)
     abandoned_at = clock.now() + abandoned.patience(feed)
     # A run killed before its first byte was not sent, whatever an earlier attempt did.
-    outcome = FeedRun.Outcome.UNKNOWN if left.end else FeedRun.Outcome.NOT_SENT
+    outcome = FeedRun.Outcome(left.outcome)
     if not rows().claim(run, abandoned_at=abandoned_at, outcome=outcome, **({} if left.end else left.record)):
         return None
     run.status, run.next_attempt_at, run.outcome = FeedRun.Status.RUNNING, abandoned_at, outcome
@@ -161,7 +160,7 @@ def deliver_one(found: FeedRun) -> FeedRun | None:
     for name, value in left.record.items():
         setattr(run, name, value)
     if left.end:
-        run.status, run.error, run.error_message = left.end, recorded.INTERRUPTED, left.message
+        run.status, run.error, run.error_message = left.end, left.error, left.message
     else:
         try:
             _send(run, feed, abandoned_at)
@@ -189,11 +188,13 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
         # Last: what fails before has not sent anything.
         run.outcome = FeedRun.Outcome.UNKNOWN
 
-    wait = None
+    wait = again_in = None
     try:
         done = attempt.send(feed, run, before_first_byte=before_first_byte)
         apply(run, done)
+        abandoned.mark(run, done)
         end = done.verdict.end
+        again_in = done.verdict.again_in
         if done.status_code is not None:
             wait = schedule.asked_for(done.status_code, done.headers)
     except _TakenOver:
@@ -216,7 +217,7 @@ def _send(run: FeedRun, feed: Feed, abandoned_at: datetime) -> None:
     finally:
         for wire in wires:
             watch.end(wire)
-    _schedule(run, feed, end, timedelta(seconds=wait or 0))
+    _schedule(run, feed, end, schedule.until_ready(again_in) if end is End.WAIT else timedelta(seconds=wait or 0))
     if wait is not None:
         _rest(feed.connection, wait)
 
@@ -226,13 +227,21 @@ def _schedule(run: FeedRun, feed: Feed, end: End, at_least: timedelta) -> None:
         run.status = FeedRun.Status.SUCCEEDED
     elif end is End.FAILED:
         run.status = FeedRun.Status.FAILED
-    elif end is End.WAIT:
-        run.status, run.next_attempt_at = FeedRun.Status.PENDING, clock.now() + schedule.WAIT
-    elif run.attempt_count >= feed.max_attempts:
+    elif end is End.WAIT and not _has_waited_too_long(run):
+        run.status, run.next_attempt_at = FeedRun.Status.PENDING, clock.now() + at_least
+    elif end is End.WAIT or run.attempt_count >= feed.max_attempts:
         run.status = FeedRun.Status.DEAD
     else:
         run.status = FeedRun.Status.PENDING
         run.next_attempt_at = clock.now() + max(schedule.spread(feed, run.attempt_count), at_least)
+
+
+def _has_waited_too_long(run: FeedRun) -> bool:
+    last = run.attempts[-1]
+    # Who waits for a person is told of otherwise, and waits on.
+    if last["token"] != recorded.AWAY:
+        return False
+    return datetime.fromisoformat(last["at"]) < timezone.now() - schedule.LONGEST_WAIT_FOR_TOKEN
 
 
 def _rest(connection: Connection, seconds: float) -> None:

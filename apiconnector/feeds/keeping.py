@@ -5,18 +5,20 @@ Where a feed has a run with the caller's idempotency key already, that one stand
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import F
 
+from apiconnector.feeds import plan
 from apiconnector.feeds.followers import CHUNK, follow
 from apiconnector.models import FeedRun, adding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from apiconnector.feeds.plan import Step
+    from apiconnector.feeds.plan import Step, Submission
 
 #: Feed and idempotency key.
 Key = tuple[int, str]
@@ -24,19 +26,31 @@ Key = tuple[int, str]
 Planned = list[list[list[FeedRun]]]
 
 
-def existing(planned: Sequence[Planned]) -> dict[Key, FeedRun]:
+def existing(planned: Sequence[Planned], submissions: Sequence[Submission]) -> dict[Key, FeedRun]:
     """The runs that are there already with feed and key of some of these.
 
-    Asked before the transaction: SQLite refuses to write in one that has read what others have changed since.
+    Where a feed with ``for_each`` has a run that is about no item, for it was skipped for instance, that one takes the
+    place of those of the items in ``planned``. Asked before the transaction: SQLite refuses to write in one that has
+    read what others have changed since.
     """
     drafts = [run for one in planned for level in one for runs in level for run in runs]
-    feeds, keys = {run.feed_id for run in drafts}, sorted({run.idempotency_key for run in drafts})
+    of_none = [plan.item_key(submission.key, plan.NONE) for submission in submissions]
+    feeds, keys = (
+        {run.feed_id for run in drafts},
+        sorted({*(run.idempotency_key for run in drafts), *filter(None, of_none)}),
+    )
     rows = FeedRun.objects.using(router.db_for_write(FeedRun)).select_related("feed", "connection")
-    return {
+    known = {
         _key(run): run
         for start in range(0, len(keys), CHUNK)
         for run in rows.submitted_under(keys[start : start + CHUNK]).filter(feed__in=feeds)
     }
+    for one, key in zip(planned, of_none, strict=True):
+        for level in one:
+            for number, runs in enumerate(level):
+                if runs[0].feed.for_each and key is not None and (seen := known.get((runs[0].feed_id, key))):
+                    level[number] = [copy(seen)]  # a draft like the others, which the one that is kept stands in for
+    return known
 
 
 def keep(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections, router, transaction
 
 from apiconnector.exceptions import InvalidFeedData
-from apiconnector.feeds import delivery, endings, files, keeping, plan, takeup
+from apiconnector.feeds import delivery, endings, files, keeping, plan, schedule, takeup
 from apiconnector.feeds.away import AWAY
 from apiconnector.feeds.data import plain_data
 from apiconnector.feeds.plan import KEY_LENGTH, Submission
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from apiconnector.models import Connection
+    from apiconnector.models.run import RunQuerySet
 
 logger = get_logger(__name__)
 
@@ -105,7 +106,7 @@ def _submit(trigger: str, submissions: list[Submission], *, is_numbered: bool = 
         with _naming(number) if is_numbered else nullcontext():
             planned.append([[plan.runs_of(step, one) for step in level] for level in levels])
     using = router.db_for_write(FeedRun)
-    known = keeping.existing(planned) if any(one.key is not None for one in submissions) else None
+    known = keeping.existing(planned, submissions) if any(one.key is not None for one in submissions) else None
     is_one = known is None and sum(len(runs) for one in planned for level in one for runs in level) == 1
     with (
         files.keeping(one.uploads for one in submissions) as needing,
@@ -217,7 +218,22 @@ def _enqueue(run_ids: list[int]) -> None:
 
 def wake(connection: Connection) -> None:
     """Send what waited for this connection, now that it is ready again."""
-    waiting = delivery.rows().waiting_for(connection)
+    _send_now(delivery.rows().waiting_for(connection))
+
+
+def wake_from_rest(connection: Connection) -> bool:
+    """End the rest that an API asked for, and send what it refused; False where it was not left alone.
+
+    What has come since is due, and taken up as that.
+    """
+    if not schedule.end_rest(connection):
+        return False
+    refused = delivery.rows().filter(connection=connection, status_code__in=schedule.REFUSING)
+    _send_now(refused.filter(status=FeedRun.Status.PENDING, next_attempt_at__isnull=False))
+    return True
+
+
+def _send_now(waiting: RunQuerySet) -> None:
     # Looked at before: so it is known what the database's clock says, by which they are due.
     ids = [run.pk for run in delivery.look(waiting.order_by("id"), 50)]
     if ids:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The longest idempotency key.
 KEY_LENGTH: Final = 255
+#: What stands for the number of an item in the key of a run that is about none.
+NONE: Final = "-"
 #: The most characters that the runs of one feed keep of one submission, all together.
 MOST_KEPT: Final = 100_000_000
 
@@ -92,7 +94,8 @@ def runs_of(step: Step, submission: Submission) -> list[FeedRun]:
     Raises ``InvalidFeedData`` for more items than are taken at once.
     """
     feed, data = step.feed, submission.data
-    run = _run(feed, data, submission.key)
+    # Not the caller's key as it is: his next one could be that of one of several items.
+    run = _run(feed, data, item_key(submission.key, NONE) if feed.for_each else submission.key)
     if not conditions.admits(feed, run):
         return [run]
     if step.problem:
@@ -127,8 +130,8 @@ def _run(feed: Feed, data: dict[str, Any], key: str | None, item: Any = None) ->
     return run
 
 
-def item_key(key: str | None, number: int) -> str | None:
-    """The caller's key for one of several items: with its number, hashed where that would be too long."""
+def item_key(key: str | None, number: int | str) -> str | None:
+    """The caller's key for one of several items, or ``NONE``: with its number, hashed where that would be too long."""
     if key is None:
         return None
     made = f"{key}.{number}"

@@ -12,7 +12,7 @@ import requests
 from apiconnector.exceptions import ApiConnectorError, ExpressionError
 from apiconnector.feeds import bodies, conditions
 from apiconnector.feeds.data import plain_data
-from apiconnector.feeds.rendering import FeedRequest, arguments, fill_feed
+from apiconnector.feeds.rendering import FeedRequest, arguments, fill_feed, hide_written_down
 from apiconnector.feeds.uploads import Uploads, fit_name, fit_type
 from apiconnector.models import FeedRun, status
 from apiconnector.models.session import open_preview
@@ -71,6 +71,7 @@ def preview(feed: Feed, data: Any) -> Preview:
         if sample is None:
             return shown
         run, values = sample
+        hide_written_down(feed, connection)
         request = fill_feed(feed, run, connection, values)
     except ApiConnectorError as error:
         shown.problems.append(connection.redactor()(str(error)))

@@ -26,7 +26,10 @@ MOST_OF_HEADER, MOST_OF_HEADERS = 2_000, 50_000
 #: A credential is no longer than this: where a body is cut, so much of it is looked through beyond.
 _LONGEST_SECRET = 20_000
 #: Kinds of the lines.
-REPLAYED, DECIDED, INTERRUPTED = "replayed", "decided", "interrupted"
+REPLAYED, DECIDED, INTERRUPTED, STOPPED = "replayed", "decided", "interrupted", "stopped"
+#: What an entry says of the token: the API refused it; there was none, for somebody has to act, or for the token
+#: endpoint gave none.
+REFUSED, MISSING, AWAY = "refused", "missing", "away"
 #: Emptied once a run of a feed without bodies has succeeded.
 EMPTIED: Final = ("input", "item", "request")
 _LET_GO = "(let go: the run has had too many attempts to keep all)"

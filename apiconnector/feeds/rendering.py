@@ -13,6 +13,7 @@ from apiconnector.feeds import bodies, followers
 from apiconnector.feeds.files import FromStorage
 from apiconnector.models import Feed, names
 from apiconnector.models.names import Names
+from apiconnector.redaction import literal_secrets, remember
 from apiconnector.templating import Empty, fill_pairs, fill_path
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class FeedRequest:
     body: Any = None
     #: The header that the idempotency key is sent in, as of the latest attempt.
     key_header: str = ""
+    #: The connection it was sent by, likewise.
+    connection_id: int | None = None
+    #: Whether the API may have acted on an attempt before: the status it answered with, 0 for none; None: it has not.
+    in_doubt: int | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     shown_body: str | None = None
     #: The files that were opened for it.
@@ -64,6 +69,8 @@ class FeedRequest:
             "body_format": self.body_format,
             "body": self.body,
             "key_header": self.key_header,
+            "connection_id": self.connection_id,
+            "in_doubt": self.in_doubt,
         }
 
 
@@ -96,13 +103,14 @@ def render(feed: Feed, run: FeedRun, connection: Connection) -> FeedRequest:
     Raises ``FeedMisconfigured`` for a feed that could not have been saved in a form, ``TemplateError`` for a
     placeholder that can't be filled, ``FileUnavailableError`` for a file that can't be read.
     """
+    hide_written_down(feed, connection)
     request = FeedRequest(**run.request) if run.request is not None else fill_feed(feed, run, connection)
     files = bodies.referred(run.input)
     if files:
         run.file_keys = files.keys()
         request.shown_body = _shown_body(request, files)
     sent = bodies.Sent(run.file_source or FromStorage(run), request.opened)
-    request.key_header = feed.idempotency_header
+    request.key_header, request.connection_id = feed.idempotency_header, connection.pk
     key = {request.key_header: run.idempotency_key} if request.key_header else {}
     request.arguments = arguments(request, connection, files, sent, key)
     return request
@@ -130,6 +138,19 @@ def fill_feed(feed: Feed, run: FeedRun, connection: Connection, values: dict[str
     if files := bodies.referred(run.input):
         bodies.check_no_content([path, params, headers], files)
     return FeedRequest(feed.method, path, params, _joined(headers), body_format, body)
+
+
+def hide_written_down(feed: Feed, connection: Connection) -> None:
+    """Keep credentials that were typed into a feed, instead of into its connection, out of what is shown and kept."""
+    for given in (feed.query, feed.headers, feed.body):
+        texts = literal_secrets(given)
+        if isinstance(given, list):
+            # Pairs say the same as an object.
+            pairs = [pair for pair in given if isinstance(pair, list) and len(pair) == 2]
+            texts += [text for name, value in pairs for text in literal_secrets({str(name): value})]
+        connection.opened.update(texts)
+        for text in texts:
+            remember(text)
 
 
 def _joined(pairs: list[list[str]]) -> dict[str, str]:

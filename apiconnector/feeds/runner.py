@@ -62,11 +62,13 @@ def apply(run: FeedRun, done: attempt.Attempt) -> None:
     run.outcome = done.verdict.outcome
     run.error, run.error_message = done.verdict.error, done.verdict.message
     run.status_code, run.duration_ms = done.status_code, done.duration_ms
-    earlier = run.attempts
+    earlier, record = run.attempts, done.record
     if done.verdict.end is End.WAIT and earlier and earlier[-1]["error"] == done.verdict.error:
-        # A run that waits looks again every few minutes; one line says so as well as a thousand.
+        # A run that waits looks again every few minutes; one line says so as well as a thousand, and since when.
+        if record["token"] == earlier[-1]["token"] == recorded.AWAY:
+            record = {**record, "at": earlier[-1]["at"]}
         earlier = earlier[:-1]
-    run.attempts = recorded.added(earlier, done.record)
+    run.attempts = recorded.added(earlier, record)
     if done.verdict.end is not End.WAIT:
         run.attempt_count += 1
     elif not run.attempt_count:

@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 MAX_DELAY: Final = timedelta(hours=12)
 #: How soon a run looks again whether its connection is ready; authorizing wakes it at once.
 WAIT: Final = timedelta(minutes=5)
+#: How soon at least it looks again whether the token endpoint answers.
+WAIT_FOR_TOKEN: Final = timedelta(seconds=30)
+#: A run gives up where it has given none for so long: about as long as all attempts of a feed take.
+LONGEST_WAIT_FOR_TOKEN: Final = timedelta(days=3)
 #: How soon a run is tried again that could not be sent because the database did not answer.
 WAIT_FOR_DATABASE: Final = timedelta(seconds=10)
 #: A delay is made longer by up to this part of it.
 SPREAD: Final = 0.5
+#: The status codes of answers that refuse for now, and may say for how long.
+REFUSING: Final = frozenset({403, 429, 503})
 #: How headers on limits begin. The first is that of the IETF drafts (draft-ietf-httpapi-ratelimit-headers, up to 06).
 _PREFIXES: Final = ("ratelimit-", "x-ratelimit-", "x-rate-limit-", "x-hubspot-ratelimit-")
 #: A reset above this is a moment, in seconds since 1970; below it counts from now.
@@ -60,6 +66,17 @@ def spread(feed: Feed, attempts: int) -> timedelta:
     return timedelta(seconds=random.uniform(least, most))  # noqa: S311 - no secret
 
 
+def until_ready(again_in: float | None) -> timedelta:
+    """How long a run waits until it looks again whether its connection is ready.
+
+    ``again_in`` is when the token endpoint wants to be asked again, in seconds; None: it waits for a person.
+    """
+    if again_in is None:
+        return WAIT
+    soonest = max(WAIT_FOR_TOKEN.total_seconds(), min(again_in, lifetime.MAX_WAIT))
+    return timedelta(seconds=random.uniform(soonest, soonest * (1 + SPREAD)))  # noqa: S311 - as above
+
+
 def asked_for(status_code: int, headers: Mapping[str, str]) -> float | None:
     """How long an API asks to be left alone, in seconds, a day at most; None where its answer doesn't say so.
 
@@ -67,7 +84,7 @@ def asked_for(status_code: int, headers: Mapping[str, str]) -> float | None:
     and others refuse who was too fast. What is left of a limit counts on any answer, once it is nothing.
     """
     # Said of this very request; which requests a limit is of is less certain.
-    wait = lifetime.retry_after(headers) if status_code in {403, 429, 503} else None
+    wait = lifetime.retry_after(headers) if status_code in REFUSING else None
     if wait is None:
         wait = max(_exhausted(status_code, headers), default=0.0)
     return min(wait, lifetime.MAX_WAIT) if wait > 0 else None
@@ -83,6 +100,12 @@ def rest(connection: Connection, seconds: float) -> None:
     until = DatabaseNow() + timedelta(seconds=seconds)
     rows = Connection.objects.filter(pk=connection.pk)
     rows.filter(Q(busy_until__isnull=True) | Q(busy_until__lt=until)).update(busy_until=until)
+
+
+def end_rest(connection: Connection) -> bool:
+    """Leave the API of a connection alone no longer; False where it was not."""
+    rows = Connection.objects.filter(pk=connection.pk, busy_until__gt=DatabaseNow())
+    return bool(rows.update(busy_until=None))
 
 
 def _exhausted(status_code: int, headers: Mapping[str, str]) -> Iterable[float]:

@@ -24,7 +24,7 @@ from apiconnector.exceptions import (
 from apiconnector.feeds import schedule
 from apiconnector.feeds.files import FileUnavailableError
 from apiconnector.models import FeedRun
-from apiconnector.templating import search, truth
+from apiconnector.templating import looks_at, search, truth
 from apiconnector.templating.kinds import kind
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Outcome = FeedRun.Outcome
 #: Methods that may be repeated without harm.
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _TEMPORARY = frozenset({408, 425, 429})
+_UNAUTHORIZED = 401
 #: Errors of requests that are raised while it prepares a request, before anything is sent.
 _NOT_PREPARED = (
     requests.exceptions.InvalidURL,
@@ -50,7 +51,7 @@ class End(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RETRY = "retry"
-    #: The connection is not ready: the run waits for a person, and no attempt is used.
+    #: The connection is not ready: the run waits for a person, or for the token endpoint, and no attempt is used.
     WAIT = "wait"
 
 
@@ -62,14 +63,16 @@ class Verdict:
     outcome: FeedRun.Outcome
     error: str = ""
     message: str = ""
+    #: When the token endpoint wants to be asked again, in seconds; None for a run that waits for a person.
+    again_in: float | None = None
 
 
 def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_key: bool, is_expired: bool) -> Verdict:
     """Judge an answer of the API. ``has_key``: the request carried an idempotency key in a header.
 
-    ``is_expired``: it says that the token has expired, so that the API did not act on the request.
+    ``is_expired``: it says that the token has expired, so that the API did not act on the request, as with a 401.
     """
-    if is_expired:
+    if is_expired or status_code == _UNAUTHORIZED:
         message = f"The API answered {status_code}: it does not accept the credential any more."
         return Verdict(End.RETRY, Outcome.SENT, "http_status", message)
     if 200 <= status_code < 300:
@@ -83,11 +86,17 @@ def of_answer(method: str, status_code: int, headers: Mapping[str, str], *, has_
         )
     message = f"The API answered {status_code}."
     lower = {name.lower(): value for name, value in headers.items()}
-    resendable = schedule.refuses_for_now(status_code, lower) or (
-        (status_code in _TEMPORARY or status_code >= 500)
-        and (method in IDEMPOTENT or has_key or status_code == 429 or (status_code == 503 and "retry-after" in lower))
-    )
+    is_temporary = status_code in _TEMPORARY or status_code >= 500
+    may_repeat = method in IDEMPOTENT or has_key or not is_in_doubt(status_code, headers)
+    resendable = schedule.refuses_for_now(status_code, lower) or (is_temporary and may_repeat)
     return Verdict(End.RETRY if resendable else End.FAILED, Outcome.SENT, "http_status", message)
+
+
+def is_in_doubt(status_code: int, headers: Mapping[str, str]) -> bool:
+    """Whether an API that answered with this error may have acted on the request: not if it asks to come back."""
+    if status_code == 503 and "retry-after" in {name.lower() for name in headers}:
+        return False
+    return status_code in _TEMPORARY - {429} or status_code >= 500
 
 
 def _of_feed(error: ConfigurationError) -> Verdict:
@@ -96,8 +105,16 @@ def _of_feed(error: ConfigurationError) -> Verdict:
     return Verdict(End.FAILED, Outcome.NOT_SENT, "template", str(error))
 
 
+def asks_rule(judged: Verdict, rule: str) -> bool:
+    """Whether the success rule of the feed is asked of an answer: of an error only where it looks at the status.
+
+    One that does not, such as ``body.id``, is often true of errors, too.
+    """
+    return judged.end is End.SUCCEEDED or looks_at(rule, "status")
+
+
 def of_rule(rule: str, root: Mapping[str, Any]) -> Verdict | None:
-    """Judge an answer that is no error by the success rule of the feed; None where it is a success.
+    """Judge an answer by the success rule of the feed; None where it is a success.
 
     ``root`` is ``{status, headers, body}``.
     """
@@ -131,7 +148,9 @@ def of_error(error: Exception, method: str, *, written: bool | None, has_key: bo
     if isinstance(error, AuthorizationRequired | ConfigurationError):
         return Verdict(End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
     if isinstance(error, TokenRequestFailed):
-        return Verdict(End.RETRY if error.retryable else End.WAIT, Outcome.NOT_SENT, "not_ready", str(error))
+        # Also where the token endpoint is away: nothing was asked of the API, so no attempt is used.
+        again_in = error.retry_after or 0.0 if error.retryable else None
+        return Verdict(End.WAIT, Outcome.NOT_SENT, "not_ready", str(error), again_in)
     if isinstance(error, DestinationRefused):
         outcome = Outcome.SENT if error.sent else Outcome.NOT_SENT
         return Verdict(End.FAILED, outcome, "destination", str(error))

@@ -10,7 +10,7 @@ is used: ``fill``, ``fill_url``, ``fill_path``, ``search`` and ``truth``. All ra
 """
 
 from apiconnector.templating.empty import OMITTED, Empty
-from apiconnector.templating.expressions import Expression, compile_expression, search, truth
+from apiconnector.templating.expressions import Expression, compile_expression, looks_at, search, truth
 from apiconnector.templating.files import MARKER, REFERENCE, is_file, references
 from apiconnector.templating.fill import check, check_path, fill, fill_pairs, fill_path, names_in
 from apiconnector.templating.filters import FILTERS
@@ -54,6 +54,7 @@ __all__ = [
     "fill_path",
     "fill_url",
     "is_file",
+    "looks_at",
     "names_in",
     "references",
     "search",

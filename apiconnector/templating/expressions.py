@@ -25,6 +25,11 @@ MAX_LENGTH = 500
 #: Characters of an expression that are shown around a mistake.
 _SHOWN = 72
 
+#: Nodes whose first part is given the data, and the others what that makes of it; and those that are all of the data.
+_STEPS = frozenset(
+    {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression", "flatten"}
+)
+_WHOLE = frozenset({"current", "identity"})
 _TYPES = {
     "string": "text",
     "number": "a number",
@@ -87,6 +92,25 @@ def search(expression: str | Expression, root: Any, *, megabytes: int = 1) -> An
     # Raised outside the except clause: some of these errors hold the data.
     where = f" at character {interpreter.failed['start'] + 1}" if interpreter.failed else ""
     raise ExpressionError(f"The expression {_named(expression.text)} failed{where}: {reason}.")
+
+
+def looks_at(expression: str, name: str) -> bool:
+    """Whether an expression looks at this member of the data it is given; false for one that can't be read."""
+    try:
+        return _looks_at(compile_expression(expression)._tree, name)  # noqa: SLF001 - its own
+    except ExpressionError:
+        return False
+
+
+def _looks_at(tree: Node, name: str) -> bool:
+    kind, parts = tree["type"], tree["children"]
+    if kind == "field":
+        return bool(tree["value"] == name)
+    if kind == "expref":
+        return False  # of each item
+    if kind in _STEPS and parts[0]["type"] not in _WHOLE:
+        return _looks_at(parts[0], name)  # what follows looks at what that gives
+    return any(_looks_at(part, name) for part in parts)
 
 
 def truth(value: Any) -> bool:

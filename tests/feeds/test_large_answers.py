@@ -13,7 +13,7 @@ from apiconnector.client import MAX_BODY
 from apiconnector.feeds.attempt import KEPT_DATA
 from apiconnector.models import Connection, Feed, FeedRun
 from apiconnector.shortcuts import connect, run_feed
-from tests.client.servers import Reply, api_server, raw_server
+from tests.client.servers import Reply, api_server, raw_server, request_of
 
 if TYPE_CHECKING:
     import socket
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 MEGABYTE = b"x" * 1_000_000
-
-
-def read_request(connection: socket.socket) -> None:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
 
 
 @pytest.fixture
@@ -48,7 +42,7 @@ def test_fifty_megabytes(make_get: Callable[..., Feed], length: str, rule: str, 
 
     def talk(connection: socket.socket) -> None:
         nonlocal sent
-        read_request(connection)
+        request_of(connection)
         connection.sendall(f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n".encode())
         with suppress(OSError):
             for _ in range(50):
@@ -109,7 +103,7 @@ def test_an_error_stays_what_it_is(make_get: Callable[..., Feed]) -> None:
 
 def test_one_that_breaks_off(make_get: Callable[..., Feed]) -> None:
     def talk(connection: socket.socket) -> None:
-        read_request(connection)
+        request_of(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
     with raw_server(talk) as url:

@@ -12,7 +12,7 @@ from apiconnector import signals
 from apiconnector.exceptions import FeedFailed, FeedMisconfigured, InvalidFeedData
 from apiconnector.feeds import conditions, deliver, plan
 from apiconnector.models import Feed, FeedRun
-from apiconnector.shortcuts import run_feed, submit
+from apiconnector.shortcuts import run_feed, submit, submit_many
 from tests.client.servers import Reply, api_server
 
 if TYPE_CHECKING:
@@ -211,6 +211,25 @@ class TestForEach:
         assert deliver() == {"succeeded": 3}
         assert [request.headers["Idempotency-Key"] for request in api.received] == ["form-7.0", "form-7.1", "form-7.2"]
 
+    def test_keys_of_items_and_of_callers_do_not_meet(self, feed: Feed) -> None:
+        Feed.objects.update(for_each="rows", condition="go")
+        (skipped,) = submit("contact", {"go": False, "rows": [1, 2]}, idempotency_key="k.0")
+        runs = submit("contact", {"go": True, "rows": [7, 8]}, idempotency_key="k")
+        assert (skipped.status, [(run.item, run.status) for run in runs]) == (
+            "skipped",
+            [(7, "pending"), (8, "pending")],
+        )
+
+    @pytest.mark.parametrize("first", [{"go": False, "rows": [1]}, {"go": True, "rows": []}, {"go": True, "rows": "x"}])
+    def test_a_key_that_was_seen_with_no_item_makes_no_second_run(self, feed: Feed, first: dict[str, Any]) -> None:
+        Feed.objects.update(for_each="rows", condition="go")
+        (seen,) = submit("contact", first, idempotency_key="k")
+        assert seen.is_ended
+        for data in (first, {"go": True, "rows": [1, 2]}):
+            assert [run.pk for run in submit("contact", data, idempotency_key="k")] == [seen.pk]
+        assert [run.pk for run in submit_many("contact", [data, data], idempotency_keys=["k", None])][:1] == [seen.pk]
+        assert FeedRun.objects.count() == 3
+
     def test_a_long_key(self, feed: Feed) -> None:
         Feed.objects.update(for_each="rows")
         keys = {
@@ -270,9 +289,23 @@ class TestSuccessRule:
         assert (run.status, run.outcome, run.error) == ("failed", "sent", "success_rule")
         assert run.error_message.startswith("success_when: The expression length(body.rows) > `0` failed")
 
+    @pytest.mark.parametrize("status", [302, 404, 409, 500, 503])
+    def test_one_that_looks_at_the_status_decides_on_errors(self, feed: Feed, api: ApiServer, status: int) -> None:
+        Feed.objects.update(success_when=f"status == `{status}` || body.ok", response_values={"id": "body.id"})
+        api.answer = lambda _: reply({"id": 7}, status)
+        run = run_feed("lead", {})
+        assert (run.status, run.outcome, run.error) == ("succeeded", "sent", "")
+        assert (run.status_code, run.values) == (status, {"id": 7})
+        (kept,) = submit("contact", {})
+        assert deliver() == {"succeeded": 1}
+        Feed.objects.update(success_when="status == `204`", max_attempts=1)
+        assert run_feed("lead", {}).error == ("redirect" if status == 302 else "http_status")
+        kept.refresh_from_db()
+        assert kept.values == {"id": 7}
+
     def test_it_never_makes_an_error_a_success(self, feed: Feed, api: ApiServer) -> None:
-        Feed.objects.update(success_when="status", max_attempts=1)
-        api.answer = lambda _: reply({}, 404)
+        Feed.objects.update(success_when="body.status || length(body.list[?status])", max_attempts=1)
+        api.answer = lambda _: reply({"status": "ok"}, 404)
         run = run_feed("lead", {})
         assert (run.status, run.error) == ("failed", "http_status")
 

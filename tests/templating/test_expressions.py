@@ -9,7 +9,7 @@ import jmespath
 import pytest
 
 from apiconnector.exceptions import ExpressionError
-from apiconnector.templating import compile_expression, search, truth
+from apiconnector.templating import compile_expression, looks_at, search, truth
 from tests.frames import shown
 
 ANSWER: dict[str, Any] = {
@@ -309,3 +309,18 @@ def test_errors_are_fit_to_be_shown(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         search(text, {})
     assert str(caught.value).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("status", True), ("status == `404`", True), ("!(status)", True), ("body.ok && contains([`200`, `404`], status)", True),
+        ("@.status", True), ("[status, body]", True), ("{a: status}", True), ("status | @", True), ("body || status", True),
+        ("max_by(body.list, &n) || status", True),
+        ("body.status", False), ("body | status", False), ("body[].status", False), ("body[?status]", False),
+        ("body.*.status", False), ("body[0].status", False), ("sort_by(body, &status)", False), ("'status'", False),
+        ("headers.status", False), ("body[", False), ("", False),
+    ],
+)  # fmt: skip  # in rows
+def test_what_an_expression_looks_at(expression: str, expected: bool) -> None:
+    assert looks_at(expression, "status") is expected

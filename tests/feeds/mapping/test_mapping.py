@@ -431,7 +431,8 @@ class TestFrozen:
         assert deliver() == {"pending": 1}
         assert FeedRun.objects.get().request == {
             "method": "PUT", "path": "leads/5", "params": [["q", "5"]], "headers": {"X-A": "5"}, "body_format": "json",
-            "body": {"email": "ada@example.org"}, "key_header": "Idempotency-Key",
+            "body": {"email": "ada@example.org"}, "key_header": "Idempotency-Key", "connection_id": feed.connection_id,
+            "in_doubt": 500,
         }  # fmt: skip  # in rows
         Feed.objects.update(
             method="POST", path="other", query={}, headers={}, body={"edited": True}, body_format="form"

@@ -118,6 +118,30 @@ class TestCredentials:
         assert found == expected or (expected and str(found).endswith(expected))
         assert "canary" not in str({**vars(shown), "headers": {**shown.headers, "X-Own": ""}})
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"headers": {"X-Api-Key": "canary-typed-here"}},
+            {"headers": [["X-Api-Key", "canary-typed-here"]]},
+            {"query": {"token": "canary-typed-here"}},
+            {"body": {"auth": {"secret": "canary-typed-here"}, "to": "{{ email }}"}},
+            {"body": [{"password": "canary-typed-here"}, "{{ email }}"]},
+            {"body_format": "form", "body": [["password", "canary-typed-here"], ["to", "{{ email }}"]]},
+        ],
+        ids=str,
+    )
+    def test_a_credential_that_was_typed_into_the_feed(
+        self, api: Recorder, make_api_feed: Callable[..., Feed], fields: dict[str, Any]
+    ) -> None:
+        feed = make_api_feed(**fields)
+        shown = preview(feed, {"email": "ada@example.org"})
+        assert shown.problems == []
+        assert "canary" not in str(vars(shown))
+        run = run_feed(feed.slug, {"email": "ada@example.org"})
+        assert "canary-typed-here" in f"{api.last.path} {api.last.headers} {api.last.body!r}"
+        assert "canary" not in str(run.attempts)
+        assert "ada" in str(run.attempts) or "body" not in fields
+
     @pytest.mark.parametrize("grant", ["oauth2_client_credentials", "oauth2_authorization_code"])
     def test_no_token_is_asked_for(
         self, make_connection: Callable[..., Connection], make_feed: Callable[..., Feed], grant: str
