@@ -23,8 +23,6 @@ class Goal:
     kind: Literal["most", "least", "exactly"] = "most"
     #: What the figure is, where a row has several.
     of: str = ""
-    #: Of a goal that is not reached yet: the figure that was, which must not get worse.
-    so_far: float | None = None
 
     @property
     def is_counted(self) -> bool:
@@ -35,10 +33,9 @@ class Goal:
         return self._keeps(self.limit)
 
     def is_missed(self) -> bool:
-        """Whether the figure is worse by more than what is tolerated, than the goal or than what was reached so far."""
+        """Whether the figure is worse than the goal by more than what is tolerated."""
         tolerance = 0.0 if self.is_counted else TOLERANCE
-        limit = self.limit if self.so_far is None else self.so_far
-        return not self._keeps(limit / (1 + tolerance) if self.kind == "least" else limit * (1 + tolerance))
+        return not self._keeps(self.limit / (1 + tolerance) if self.kind == "least" else self.limit * (1 + tolerance))
 
     def _keeps(self, limit: float) -> bool:
         if self.kind == "exactly":
@@ -91,10 +88,8 @@ class Table:
 RATIO_COLUMNS: Final = ["ratio", "middle half"]
 
 
-def of_ratios(
-    name: str, ratios: Sequence[float], limit: float | None = None, *, least: bool = False, so_far: float | None = None
-) -> Row:
+def of_ratios(name: str, ratios: Sequence[float], limit: float | None = None, *, least: bool = False) -> Row:
     """A row with the median of one ratio a round and the range of their middle half."""
     low, _, high = quantiles(ratios, n=4, method="inclusive")
-    goals = [] if limit is None else [Goal(median(ratios), limit, "least" if least else "most", so_far=so_far)]
+    goals = [] if limit is None else [Goal(median(ratios), limit, "least" if least else "most")]
     return Row(name, [f"{median(ratios):.2f}", f"{low:.2f}-{high:.2f}"], goals)
