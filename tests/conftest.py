@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection as database
 
+from apiconnector import mailing
 from apiconnector.feeds import takeup
 from apiconnector.models import Connection, Feed, ahead, clock
 
@@ -35,6 +37,13 @@ def pytest_configure() -> None:
             return [f"DELETE FROM {self.quote_name(table)}" for table in tables]
 
         operations.sql_flush = sql_flush
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: to go through it again and again took a sixth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -65,6 +74,7 @@ def quiet_background() -> Iterator[None]:
     yield
     assert ahead.wait(), "a token is still being renewed in the background"
     assert takeup.wait(), "runs are still being taken up in the background"
+    assert mailing.wait(), "mails are still being written in the background"
 
 
 @pytest.fixture
