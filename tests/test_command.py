@@ -475,8 +475,9 @@ class TestPrune:
         assert "3 runs removed so far" in done.err
         assert FeedRun.objects.count() == len(self.KEPT)
 
-    def test_the_setting(self, runs: dict[str, FeedRun], settings: Any) -> None:
-        settings.APICONNECTOR_RETENTION_DAYS = 41
+    @pytest.mark.parametrize("days", [41, 10**12])
+    def test_the_setting(self, runs: dict[str, FeedRun], settings: Any, days: int) -> None:
+        settings.APICONNECTOR_RETENTION_DAYS = days
         assert "0 runs" in call("prune").out
 
 

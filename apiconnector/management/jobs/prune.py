@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Submitted files that no run needs are removed then: the transaction that stored a younger one may be open still.
 ORPHANED = timedelta(days=1)
+#: So old is nothing that a database has a date for.
+_OLDEST = timedelta(days=365_000)
 
 
 def add_parsers(jobs: Any) -> None:
@@ -32,7 +34,8 @@ def add_parsers(jobs: Any) -> None:
 def prune_records(out: Output, options: dict[str, Any]) -> int:
     """Remove ended runs and events older than the retention time, and attempts nobody can come back to."""
     days = conf.retention_days()
-    before = timezone.now() - timedelta(days=days)
+    # Longer than there are dates is for ever.
+    before = timezone.now() - timedelta(days=min(days, _OLDEST.days))
     events = ConnectionEvent.objects.filter(at__lt=before)
     attempts = AuthorizationAttempt.objects.prunable()
     if options["dry_run"]:
