@@ -17,8 +17,10 @@ from django.db import OperationalError, connections, transaction
 from django.db import connection as database
 from django.utils import timezone
 
+from apiconnector.authorize import disconnect
 from apiconnector.exceptions import AuthorizationRequired, ConfigurationError, TokenRequestFailed
-from apiconnector.models import Connection, Token, ahead, health, token_requests
+from apiconnector.models import Connection, Token, ahead, health, revoking, token_requests
+from apiconnector.models.source import TokenSource
 from apiconnector.models.token import TokenQuerySet
 from tests import token_server
 from tests.test_token_life import authorized, call, settled, stored
@@ -263,3 +265,81 @@ def test_a_connection_that_was_deleted_meanwhile(server: TokenServer) -> None:
         Connection.objects.all().delete()
         with pytest.raises(ConfigurationError, match="deleted"):
             api.get("x")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestDisconnectedDuringARefresh:
+    """Nothing goes on working that nobody holds."""
+
+    @pytest.fixture
+    def disconnecting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A person presses Disconnect just before the answer of a refresh is stored."""
+        real = token_requests.refresh
+
+        def refresh(connection: Connection, token: Token) -> Any:
+            granted = real(connection, token)
+            disconnect(Connection.objects.get())
+            return granted
+
+        monkeypatch.setattr(token_requests, "refresh", refresh)
+
+    @pytest.mark.usefixtures("disconnecting")
+    def test_the_new_token_is_revoked(self, server: TokenServer) -> None:
+        connection = authorized(server, revocation_url=f"{server.origin}/revoke")
+        with pytest.raises(AuthorizationRequired, match="not authorized"):
+            call()
+        assert [sent["token"] for sent in server.revocations] == ["refresh-1", "access-1", "refresh-2", "access-2"]
+        said = list(connection.events.filter(kind="revoked").order_by("pk").values_list("message", flat=True))
+        assert said == [
+            "The provider revoked the token.",
+            "The provider revoked the token with which it answered a refresh afterwards.",
+        ]
+        assert not Token.objects.exists()
+
+    @pytest.mark.usefixtures("disconnecting")
+    def test_one_that_can_not_be_revoked_is_said(self, server: TokenServer) -> None:
+        connection = authorized(server, revocation_url=f"{server.origin}/nowhere")
+        with pytest.raises(AuthorizationRequired, match="not authorized"):
+            call()
+        assert "did not confirm" in connection.events.filter(kind="revoked").order_by("-pk")[0].message
+
+    @pytest.mark.usefixtures("disconnecting")
+    def test_one_without_a_way_to_revoke_it_is_forgotten(self, server: TokenServer) -> None:
+        connection = authorized(server)
+        with pytest.raises(AuthorizationRequired, match="not authorized"):
+            call()
+        assert connection.events.filter(kind="revoked").count() == 1
+
+    def test_of_a_connection_that_was_deleted(self, server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        authorized(server, revocation_url=f"{server.origin}/revoke")
+        real = token_requests.refresh
+
+        def refresh(connection: Connection, token: Token) -> Any:
+            granted = real(connection, token)
+            Connection.objects.all().delete()
+            return granted
+
+        monkeypatch.setattr(token_requests, "refresh", refresh)
+        with pytest.raises(AuthorizationRequired):
+            call()
+        assert [sent["token"] for sent in server.revocations] == ["refresh-2", "access-2"]
+
+    def test_one_that_is_stored_while_the_one_before_is_revoked(
+        self, server: TokenServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection = authorized(server, left=3600, revocation_url=f"{server.origin}/revoke")
+        real, late = revoking.revoke, [True]
+
+        def revoke(connection: Connection, token: Token) -> bool | None:
+            done = real(connection, token)
+            if late:
+                late.pop()
+                server.is_revoked = False
+                TokenSource(Connection.objects.get()).refresh()
+            return done
+
+        monkeypatch.setattr(revoking, "revoke", revoke)
+        assert "The provider revoked the token." in disconnect(connection)
+        assert [sent["token"] for sent in server.revocations] == ["refresh-1", "access-1", "refresh-2", "access-2"]
+        assert not Token.objects.exists()
+        assert connection.events.filter(kind="revoked").count() == 1

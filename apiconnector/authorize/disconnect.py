@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from apiconnector.client import token_sender
 from apiconnector.exceptions import ConfigurationError
-from apiconnector.models import (
-    AuthorizationAttempt,
-    ConnectionEvent,
-    Token,
-    declared,
-    health,
-    names,
-    site,
-    token_requests,
-)
-from apiconnector.oauth import revoke
+from apiconnector.models import AuthorizationAttempt, ConnectionEvent, Token, health, revoking, site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
     from apiconnector.models import Connection
 
-
+#: Tokens that are revoked one after the other, each stored while the one before it was being revoked.
+_OFTEN = 3
 _DONE = "The provider revoked the token."
 _NOT_REVOKED = "The token was forgotten here, but could not be revoked at the provider:"
 _NOT_CONFIRMED = "The token was forgotten here, but the provider did not confirm that it revoked it."
@@ -32,16 +22,25 @@ _NOT_CONFIRMED = "The token was forgotten here, but the provider did not confirm
 def disconnect(connection: Connection, *, actor: AbstractBaseUser | AnonymousUser | None = None) -> str:
     """Revoke and delete the token; what happened, in words. Repeating it is harmless.
 
-    The token of another site is only deleted: that site goes on using it.
+    The token of another site is only deleted: that site goes on using it. A refresh that is answered afterwards has its
+    new token revoked by whoever asked for it.
     Never raises for what the provider does: the token row is gone in any case.
     """
     AuthorizationAttempt.objects.of(connection).forget_held("The connection was disconnected in the meantime.")
-    token = Token.objects.filter(connection=connection).first()
-    if token is None:
+    message = ""
+    for _ in range(_OFTEN):
+        token = Token.objects.filter(connection=connection).first()
+        if token is None:
+            break
+        token.connection = connection
+        message = _revoke(connection, token)
+        # One that a refresh has put in its place meanwhile is revoked as well.
+        if Token.objects.filter(pk=token.pk, generation=token.generation).delete()[0]:
+            break
+    else:
+        Token.objects.filter(connection=connection).delete()
+    if not message:
         return f"“{connection}” holds no token."
-    token.connection = connection
-    message = _revoke(connection, token)
-    Token.objects.filter(pk=token.pk).delete()
     connection._state.fields_cache.pop("token", None)
     connection.refresh_from_db(fields=["problem", "problem_reason", "problem_at"])
     if connection.problem == health.NEEDS_REAUTHORIZATION:
@@ -57,33 +56,9 @@ def _revoke(connection: Connection, token: Token) -> str:
             "provider, so that it goes on working there."
         )
     try:
-        if connection.read_dialect().revoke is not None:
-            done = declared.revoke(connection, token.access_token, token.refresh_token)
-            return _DONE if done else _NOT_CONFIRMED
+        done = revoking.revoke(connection, token)
     except ConfigurationError as error:
         return f"{_NOT_REVOKED} {error}"
-    if not connection.revocation_url:
+    if done is None:
         return "The token was forgotten here; remove the access at the provider too, where it lists connected apps."
-    try:
-        client = connection.client_authentication()
-        send = token_sender(connection.timeout_seconds)
-        headers = token_requests.headers(connection, names.for_sending(connection, {"scope": connection.scope}))
-        done = True
-        # The refresh token first: most servers revoke the access token with it (RFC 7009 section 2.1).
-        for secret, hint in ((token.refresh_token, "refresh_token"), (token.access_token, "access_token")):
-            if secret:
-                # Opened within the call: pages on errors show the locals of a frame.
-                done = (
-                    revoke(
-                        connection.address("revocation_url"),
-                        connection.open(secret, hint.replace("_", " ")),
-                        client,
-                        send,
-                        token_type_hint=hint,
-                        headers=headers,
-                    )
-                    and done
-                )
-    except ConfigurationError as error:
-        return f"{_NOT_REVOKED} {error}"
     return _DONE if done else _NOT_CONFIRMED

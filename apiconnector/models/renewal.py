@@ -20,7 +20,7 @@ from apiconnector.exceptions import (
     ConfigurationError,
     TokenRequestFailed,
 )
-from apiconnector.models import apart, clock, health, site, token_requests, unsaved, validity
+from apiconnector.models import apart, clock, health, revoking, site, token_requests, unsaved, validity
 from apiconnector.models.clock import DatabaseNow
 from apiconnector.models.event import ConnectionEvent
 from apiconnector.models.lease import POLL, Lease, is_outdated
@@ -241,10 +241,26 @@ class _Renewal:
             keep()
         else:
             if not is_stored:
+                self._revoke_late(token, values)
                 return None
             if apart.in_transaction() and not apart.must_stay():
                 keep()
         return unsaved.renewed_as(token, values)
+
+    def _revoke_late(self, token: Token, values: dict[str, Any]) -> None:
+        """Have the new token revoked if its row is gone: what Disconnect revoked was the one before it."""
+        connection = self.connection
+        if not connection.method.needs_person or Token.objects.filter(pk=token.pk).exists():
+            return
+        try:
+            done = revoking.revoke(connection, unsaved.renewed_as(token, values))
+        except ConfigurationError:
+            done = False
+        if done is None or not type(connection).objects.filter(pk=connection.pk).exists():
+            return
+        said = "The provider revoked" if done else "The provider did not confirm that it revoked"
+        said += " the token with which it answered a refresh afterwards."
+        apart.afterwards(partial(ConnectionEvent.record, connection, ConnectionEvent.Kind.REVOKED, said))
 
     def _note_success(self, problem: str) -> None:
         health.works_again(self.connection)
