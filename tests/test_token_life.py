@@ -410,6 +410,24 @@ class TestRefused:
         assert len(server.requests) == 2, "renewed ahead of the end that was learned"
         assert Token.objects.get().learned_life == pytest.approx(3600, abs=30)
 
+    def test_what_was_learned_is_learned_anew_after_a_while(self, server: TokenServer) -> None:
+        """One that was learned too short would be renewed ahead of that end for ever."""
+        authorized(server)
+        Token.objects.update(expires_at=None, learned_life=60)
+        server.expires_in = None
+        kept = []
+        for _ in range(25):
+            Token.objects.update(issued_at=timezone.now() - timedelta(seconds=50))
+            assert call() == 200
+            kept.append(Token.objects.get().learned_life)
+        assert len(server.requests) == kept.count(60) + 1 == 19
+        assert set(kept[18:]) == {None}, "the twentieth token is used until it is refused"
+        Token.objects.update(issued_at=timezone.now() - timedelta(seconds=900))
+        server.generation = 77
+        server.answers = [(200, {"access_token": "access-77", "refresh_token": "refresh-77"})]
+        assert call() == 200
+        assert Token.objects.get().learned_life == pytest.approx(900, abs=30)
+
     def test_nothing_is_learned_of_one_that_was_ended_early(self, server: TokenServer) -> None:
         authorized(server)
         Token.objects.update(expires_at=None, issued_at=timezone.now() - timedelta(seconds=5))

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 #: A refresh token that was sent by workers which died is not sent again after this many of them.
 MOST_INTERRUPTIONS: Final = 2
+#: Of each so many tokens one is used until it is refused, where no life is stated: what was learned can be too short,
+#: of a token that was ended early, or that of a provider who gives longer ones by now.
+LEARNED_ANEW: Final = 20
 
 
 class BusyError(Exception):
@@ -223,6 +226,8 @@ class _Renewal:
         values["refused_when_new"] = False
         if self.wanted.learned is not None:
             values["learned_life"] = min(self.wanted.learned, token.learned_life or self.wanted.learned)
+        elif (token.generation + 1) % LEARNED_ANEW == 0:
+            values["learned_life"] = None
         renewed = self._written(token, values)
         if renewed is not None:
             if granted.failure is not None:
