@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user
 from django.contrib.auth.models import Permission, User
-from django.test import Client
-from django.urls import reverse
+from django.test import Client, RequestFactory
+from django.urls import resolve, reverse
 
 from apiconnector.admin.secret_inputs import SecretInput
 
@@ -35,8 +36,13 @@ def press(client: Client, connection: Connection, act: str) -> Any:
 
 
 def shown(client: Client, connection: Connection) -> dict[str, Any]:
-    """What the change page would send if nothing was touched."""
-    form = client.get(change_url(connection)).context["adminform"].form
+    """What the change page would send if nothing was touched. Its form says that before it is made a page of."""
+    url = change_url(connection)
+    request = RequestFactory().get(url)
+    request.session = client.session
+    request.user = get_user(request)
+    view = resolve(url)
+    form = view.func(request, *view.args, **view.kwargs).context_data["adminform"].form
     values = {}
     for name, field in form.fields.items():
         value = field.prepare_value(form.get_initial_for_field(field, name))

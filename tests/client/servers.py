@@ -110,6 +110,7 @@ def api_server() -> Iterator[ApiServer]:
 def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
     """Hand each connection to ``talk``, and close it afterwards."""
     listener = socket.create_server(("127.0.0.1", 0))
+    connections: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
     def handle(connection: socket.socket) -> None:
@@ -120,7 +121,8 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
     def accept() -> None:
         with suppress(OSError):
             while True:
-                threads.append(threading.Thread(target=handle, args=(listener.accept()[0],)))
+                connections.append(listener.accept()[0])
+                threads.append(threading.Thread(target=handle, args=(connections[-1],)))
                 threads[-1].start()
 
     acceptor = threading.Thread(target=accept)
@@ -132,6 +134,9 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         acceptor.join()
+        for connection in connections:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RD)  # nobody waits for one that the client keeps open
         for thread in threads:
             thread.join()
 
