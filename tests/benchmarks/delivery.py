@@ -118,7 +118,7 @@ def rows_of(found: dict[str, list[float]], where: str, beside: str, goals: dict[
 
 
 def measure(task: Task) -> Table:
-    rounds, runs = task.rounds_or(short=4, full=10), task.calls or (150 if task.is_short else 400)
+    rounds, runs = task.rounds_or(short=3, full=10), task.calls or (100 if task.is_short else 400)
     arguments: dict[str, Any] = {"rounds": rounds}
     with throwaway() as database, serving() as server, ExitStack() as stack:
         from django.db import connection

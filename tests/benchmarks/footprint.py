@@ -130,7 +130,7 @@ def memory_rows(server: Server) -> list[Row]:
 
 
 def measure(task: Task) -> Table:
-    rounds = task.rounds_or(short=9, full=25)
+    rounds = task.rounds_or(short=5, full=25)
     rows = start_rows("django.setup()", starts(task, _BASE, rounds))
     rows += start_rows("the same with the admin", starts(task, _ADMIN, rounds))
     with throwaway() as database, serving() as server:

@@ -58,7 +58,7 @@ def measure(task: Task) -> Table:
 
 
 def _row(short: Log, long: Log, name: str, task: Task) -> Row:
-    rounds, calls = task.rounds_or(short=5, full=20), task.calls or 3
+    rounds, calls = task.rounds_or(short=3, full=20), task.calls or (2 if task.is_short else 3)
     progress = Progress(task.label)
     seconds, ratios = [], []
     for number in range(rounds + 1):
