@@ -56,6 +56,7 @@ def choose_preset(page: Page, world: World, name: str) -> None:
     page.get_by_role("link", name=re.compile("^Add connection", re.IGNORECASE)).first.click()
     page.get_by_label("Search").fill(name)
     page.locator("#apiconnector-preset-list").get_by_role("link", name=name).click()
+    page.wait_for_url("**/add/?preset=*")  # until it is loaded, as above
     expect(page.locator(".apiconnector-guide h2")).to_contain_text(name)
 
 
