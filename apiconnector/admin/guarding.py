@@ -18,6 +18,7 @@ from django.db import DataError
 from django.http import HttpResponseRedirect
 from django.urls import URLPattern
 
+from apiconnector.redaction import get_logger
 from apiconnector.redaction.reports import guard
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
 else:
     ModelAdmin = admin.ModelAdmin
+
+logger = get_logger(__name__)
 
 _POLICY = "Content-Security-Policy"
 
@@ -57,9 +60,10 @@ class Guarded(ModelAdmin):
             return HttpResponseRedirect(request.path)
         try:
             return super().changelist_view(request, extra_context)
-        except (ValueError, OverflowError, DataError):
+        except (ValueError, OverflowError, DataError) as error:
             if request.method != "GET" or not request.GET.keys() - {ERROR_FLAG}:
                 raise
+            logger.warning("A list of %s could not be read: %s.", self.opts.verbose_name_plural, type(error).__name__)
             return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
 
     def _is_key(self, text: str) -> bool:
