@@ -55,3 +55,23 @@ def test_the_status_is_seen_without_scrolling_sideways(browser: Browser, lax: Wo
         for badge in badges:
             assert badge is not None
             assert badge["x"] + badge["width"] <= table["x"] + table["width"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", ["connection/add/", "connection/1/change/", "feedrun/1/change/"])
+def test_what_stands_above_a_form_is_as_wide_as_it(browser: Browser, lax: World, path: str, width: int) -> None:
+    """Django 6.1 puts it into the row of the title, where it would stand beside that, and as narrow as is left."""
+    with window(browser, viewport={"width": width, "height": 800}) as opened:
+        person.log_in(opened.page, lax)
+        opened.page.goto(lax.admin(path))
+        below = opened.page.locator("#content form[id$='_form']").bounding_box()
+        title = opened.page.locator("#content h1").bounding_box()
+        assert below is not None
+        assert title is not None
+        blocks = opened.page.locator(":is(.apiconnector-panel, .apiconnector-presets):not(form *)").all()
+        assert blocks
+        for block in blocks:
+            box = block.bounding_box()
+            assert box is not None
+            assert (box["x"], box["width"]) == pytest.approx((below["x"], below["width"]), abs=1)
+            assert title["y"] + title["height"] <= box["y"] < box["y"] + box["height"] <= below["y"]
